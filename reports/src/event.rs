@@ -1,0 +1,483 @@
+//! Everything a report can ever know about a run.
+//!
+//! The harness emits [`Event`]s, the log keeps each with its time as a
+//! [`Record`], and every report is a projection of those records. Whatever is
+//! not in here is not in any report. New variants are added at the end; a
+//! changed meaning raises [`SCHEMA`].
+
+use jiff::Timestamp;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    disposition::Policy,
+    id::{CheckId, ResultId},
+    verdict::{Level, Verdict},
+};
+
+/// The version of the log's format, in its first line. The number after the
+/// slash is raised when an older reader would misread a newer log.
+pub const SCHEMA: &str = "winconform.events/1";
+
+/// One line of the log: an event and when it happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Milliseconds since the run started.
+    pub ms: u64,
+    /// What happened.
+    pub event: Event,
+}
+
+/// Anything worth reporting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// The first event of every log.
+    RunStarted(RunStarted),
+    /// What the cluster looks like; the facts every plan rests on.
+    ClusterObserved(Observed),
+    /// What will be asked, what will be created, and what was left out.
+    Planned(Plan),
+    /// A shared set of objects moved on.
+    FixtureChanged {
+        /// The fixture and its place, for example `win-webserver@10.0.20348.5499`.
+        fixture: String,
+        /// What it came to.
+        state: FixtureState,
+    },
+    /// A pod of ours reached a new phase of its start.
+    PodProgress(PodProgress),
+    /// How long each phase of a pod's start took, once it is known.
+    PodTimeline(PodTimeline),
+    /// A check began to ask (its fixtures are ready).
+    CheckStarted {
+        /// Which one.
+        id: ResultId,
+    },
+    /// Connections were tried; the source × destination matrix is made of these.
+    Probed {
+        /// The check that asked.
+        id: ResultId,
+        /// One entry for each pair of source and destination.
+        cells: Vec<Cell>,
+    },
+    /// A check has its verdict.
+    CheckFinished(Box<Finished>),
+    /// Our objects were removed, or some could not be.
+    CleanedUp {
+        /// Objects that could not be removed, as `kind/name`, with the reason.
+        left: Vec<String>,
+    },
+    /// The last event of a run that ended by itself.
+    RunFinished(RunFinished),
+}
+
+/// How the run was started.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunStarted {
+    /// Always [`SCHEMA`] of the writer.
+    pub schema: String,
+    /// The run's id, for example `20261123-0915-k3f9`; part of every name we create.
+    pub run: String,
+    /// Wall-clock time of the start.
+    pub started: Timestamp,
+    /// The version of winconform.
+    pub version: String,
+    /// The user's policy, which decides dispositions.
+    pub policy: Policy,
+    /// All budgets are multiplied by this (`--timeout-scale`).
+    pub timeout_scale: f64,
+    /// Where the testbed is the cluster: what it is and how long it took to boot.
+    pub testbed: Option<TestbedFacts>,
+}
+
+/// The testbed a run was made on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct TestbedFacts {
+    /// The shape's name, for example `default`.
+    pub shape: String,
+    /// The latency profile, for example `fast`.
+    pub latency: String,
+    /// From the start of its process to nodes that pods can be scheduled on, in milliseconds.
+    pub boot_ms: u64,
+    /// Names of the faults that were injected before the run.
+    pub faults: Vec<String>,
+}
+
+/// The cluster as it was found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observed {
+    /// The cluster as a whole.
+    pub cluster: Cluster,
+    /// Every node, in the order of their names.
+    pub nodes: Vec<Node>,
+    /// The targets, in the order of their names.
+    pub targets: Vec<Target>,
+}
+
+/// The cluster as a whole.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cluster {
+    /// The kubeconfig context, or `in-cluster`.
+    pub context: String,
+    /// The API server's address, without credentials.
+    pub server: String,
+    /// The API server's version, for example `v1.37.2`.
+    pub version: String,
+}
+
+/// A node as it was found.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Node {
+    /// `metadata.name`.
+    pub name: String,
+    /// `windows` or `linux`, from `status.nodeInfo.operatingSystem`.
+    pub os: String,
+    /// `amd64`, `arm64`.
+    pub arch: String,
+    /// The marketing name, for example `Windows Server 2022 Datacenter`.
+    pub os_image: String,
+    /// `10.0.20348.5499` on Windows: the patch level is the fourth number.
+    pub kernel_version: String,
+    /// For example `containerd://1.7.29`.
+    pub container_runtime: String,
+    /// For example `v1.37.2`.
+    pub kubelet: String,
+    /// Whether its condition Ready was True.
+    pub ready: bool,
+    /// Whether it was cordoned.
+    pub unschedulable: bool,
+    /// `key=value:effect` of each taint.
+    pub taints: Vec<String>,
+    /// The target it belongs to, on Windows.
+    pub target: Option<String>,
+}
+
+/// Windows nodes that are alike: equal kernel version, runtime and kubelet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// As shown and filtered, for example `10.0.20348.5499`.
+    pub name: String,
+    /// The product where the build is known, for example `Windows Server 2022`.
+    pub product: Option<String>,
+    /// The names of its nodes.
+    pub nodes: Vec<String>,
+}
+
+/// What a run is going to do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// Every answer the run will give, in report order.
+    pub results: Vec<PlannedResult>,
+    /// Fixtures, for example `win-webserver@10.0.20348.5499`.
+    pub fixtures: Vec<String>,
+    /// Checks that the user's filters, or `--allow-…` switches not given, kept out.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// One answer the run will give.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PlannedResult {
+    /// The check and its place.
+    pub id: ResultId,
+    /// The check's one-sentence title.
+    pub title: String,
+    /// The guide's statement, for example `R3`.
+    pub statement: String,
+    /// How much hangs on it.
+    pub level: Level,
+}
+
+/// A check that was kept out of the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LeftOut {
+    /// The check.
+    pub check: CheckId,
+    /// Its level; a core check left out makes the result partial.
+    pub level: Level,
+    /// Why, for example `--skip nodes/*`.
+    pub reason: String,
+}
+
+/// What a fixture came to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FixtureState {
+    /// Its objects are being created.
+    Starting,
+    /// Its objects are ready.
+    Ready,
+    /// It cannot become ready.
+    Failed(String),
+    /// Its last user is done and its objects are being removed.
+    Removed,
+}
+
+/// A pod of ours on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PodProgress {
+    /// The fixture or the check that owns it.
+    pub owner: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The node, once it is known.
+    pub node: Option<String>,
+    /// Where it is: `scheduled`, `pulling`, `pulled`, `created`, `started`, `ready`, or a waiting reason.
+    pub phase: String,
+}
+
+/// How long a pod took to start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PodTimeline {
+    /// The fixture or the check that owns it.
+    pub owner: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The node it ran on.
+    pub node: String,
+    /// The target, where the node is a Windows node.
+    pub target: Option<String>,
+    /// The phases, in order.
+    pub phases: Vec<Phase>,
+}
+
+/// A named stretch of time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Phase {
+    /// `scheduled`, `sandbox`, `pulled`, `started`, `ready`, `first answer`, …
+    pub name: String,
+    /// How long, in milliseconds.
+    pub ms: u64,
+}
+
+/// Where a probe starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Vantage {
+    /// The machine winconform runs on.
+    Outside,
+    /// A pod in the host's network on a Linux node.
+    LinuxNode,
+    /// An ordinary pod on a Linux node.
+    LinuxPod,
+    /// An ordinary pod on a Windows node.
+    WindowsPod,
+    /// A HostProcess pod on a Windows node.
+    WindowsHost,
+    /// The API server's proxy.
+    ApiServer,
+}
+
+impl Vantage {
+    /// Words for tables: `windows pod`.
+    #[must_use]
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::Outside => "outside",
+            Self::LinuxNode => "linux node",
+            Self::LinuxPod => "linux pod",
+            Self::WindowsPod => "windows pod",
+            Self::WindowsHost => "windows host",
+            Self::ApiServer => "api server",
+        }
+    }
+}
+
+/// What a probe is aimed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Destination {
+    /// A Windows pod's IP, source and destination on one node.
+    WindowsPodSameNode,
+    /// A Windows pod's IP on another node.
+    WindowsPodOtherNode,
+    /// A Linux pod's IP.
+    LinuxPod,
+    /// The virtual IP of a Service with Windows backends.
+    WindowsServiceIp,
+    /// The virtual IP of a Service that the source itself backs (hairpin).
+    OwnServiceIp,
+    /// The virtual IP of a Service with Linux backends.
+    LinuxServiceIp,
+    /// The name of a Service.
+    ServiceName,
+    /// A node port of a Service with Windows backends.
+    NodePort,
+    /// The source's own node's port.
+    OwnNodePort,
+    /// A load balancer's address.
+    LoadBalancer,
+    /// An address outside the cluster.
+    Internet,
+    /// The API server, by its Service or its address: the positive control of host probes.
+    ApiServer,
+}
+
+impl Destination {
+    /// Words for tables: `service ip`.
+    #[must_use]
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::WindowsPodSameNode => "windows pod, same node",
+            Self::WindowsPodOtherNode => "windows pod, other node",
+            Self::LinuxPod => "linux pod",
+            Self::WindowsServiceIp => "service ip",
+            Self::OwnServiceIp => "own service ip",
+            Self::LinuxServiceIp => "linux service ip",
+            Self::ServiceName => "service name",
+            Self::NodePort => "node port",
+            Self::OwnNodePort => "own node port",
+            Self::LoadBalancer => "load balancer",
+            Self::Internet => "internet",
+            Self::ApiServer => "api server",
+        }
+    }
+}
+
+/// One pair of source and destination, and what came of the connections tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Cell {
+    /// Where the connections started.
+    pub source: Vantage,
+    /// The node they started on; none for the outside.
+    pub source_node: Option<String>,
+    /// What they were aimed at.
+    pub destination: Destination,
+    /// The address, for example `10.244.3.7:80`.
+    pub address: String,
+    /// The node behind the address, where it is one.
+    pub destination_node: Option<String>,
+    /// How many connections were tried.
+    pub tried: u32,
+    /// How many brought the expected answer.
+    pub answered: u32,
+    /// How many connected but answered late, wrongly or not at all.
+    pub connected_only: u32,
+    /// How many were refused.
+    pub refused: u32,
+    /// How many timed out while connecting.
+    pub timed_out: u32,
+    /// How many ended otherwise (name not found, reset, no route).
+    pub otherwise: u32,
+    /// How many could not be tried at all, or whose outcome was lost: our transport, not the cluster's network.
+    pub lost: u32,
+    /// The first thing that went wrong, in words.
+    pub example: Option<String>,
+}
+
+/// A check's verdict and what it rests on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Finished {
+    /// The check and its place.
+    pub id: ResultId,
+    /// The answer.
+    pub verdict: Verdict,
+    /// How often it was asked (1 unless retries are on).
+    pub attempts: u32,
+    /// Whether an attempt failed before one passed.
+    pub flaky: bool,
+    /// From its start to its verdict, in milliseconds; waiting for fixtures is not counted.
+    pub ms: u64,
+    /// Named stretches of that time.
+    pub phases: Vec<Phase>,
+    /// Machine-readable facts that the verdict rests on; findings are made of these.
+    pub observations: Vec<Observation>,
+    /// What was collected for people to look at.
+    pub evidence: Vec<Evidence>,
+}
+
+/// A machine-readable fact that a verdict rests on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Observation {
+    /// A container waits or ended for a reason.
+    Container {
+        /// `namespace/pod`.
+        pod: String,
+        /// The node, once scheduled.
+        node: Option<String>,
+        /// The image.
+        image: String,
+        /// The waiting or terminated reason, for example `ErrImagePull`.
+        reason: String,
+        /// The runtime's message.
+        message: String,
+    },
+    /// A warning event about an object of ours, or about a node.
+    Event {
+        /// `pod/name` or `node/name`.
+        object: String,
+        /// The node, where known.
+        node: Option<String>,
+        /// The event's reason, for example `FailedCreatePodSandBox`.
+        reason: String,
+        /// The event's message.
+        message: String,
+    },
+    /// A pod that no node would take.
+    Unschedulable {
+        /// `namespace/pod`.
+        pod: String,
+        /// The nodes it was meant for.
+        nodes: Vec<String>,
+        /// Taints of those nodes that it does not tolerate, computed, never read from the message.
+        untolerated: Vec<String>,
+    },
+    /// A node's condition, label or field was not as it should be.
+    Node {
+        /// The node.
+        node: String,
+        /// What was looked at, for example `condition Ready` or `label node.kubernetes.io/windows-build`.
+        what: String,
+        /// What it should be.
+        expected: String,
+        /// What it was.
+        found: String,
+    },
+    /// Our exec on a node was lost or refused while a control elsewhere worked.
+    NoExec {
+        /// The node.
+        node: String,
+        /// What the API server said.
+        message: String,
+        /// Whether an exec on another node worked at about the same time.
+        elsewhere_works: bool,
+    },
+    /// The API server refused a request of ours.
+    Refused {
+        /// `create pods` …
+        request: String,
+        /// The HTTP status.
+        code: u16,
+        /// The reason, for example `Forbidden`.
+        reason: String,
+        /// The message.
+        message: String,
+    },
+}
+
+/// Something collected for people to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Evidence {
+    /// What it is, for example `events of namespace winconform-k3f9`.
+    pub title: String,
+    /// The file in the run's folder, relative to it.
+    pub path: Option<String>,
+    /// A short excerpt, where that says enough.
+    pub excerpt: Option<String>,
+}
+
+/// How the run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunFinished {
+    /// From the first request to the cluster to the last verdict's cleanup, in milliseconds; the testbed's boot is apart.
+    pub wall_ms: u64,
+    /// The longest chain of what the cluster took, in milliseconds.
+    pub critical_path_ms: u64,
+    /// That chain in words, longest first part first, for example `win-webserver@10.0.17763.8511 ready 5.1 s`.
+    pub critical_path: Vec<String>,
+    /// Requests sent to the API server.
+    pub api_requests: u64,
+    /// Why the run ended before all was asked, where it did.
+    pub aborted: Option<String>,
+}
