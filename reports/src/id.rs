@@ -101,8 +101,8 @@ pub enum Place {
     Node {
         /// The node's name.
         node: String,
-        /// The target the node belongs to.
-        target: String,
+        /// The target the node belongs to; none for a Linux node.
+        target: Option<String>,
     },
 }
 
@@ -112,7 +112,8 @@ impl Place {
     pub fn target(&self) -> Option<&str> {
         match self {
             Self::Cluster => None,
-            Self::Target(target) | Self::Node { target, .. } => Some(target),
+            Self::Target(target) => Some(target),
+            Self::Node { target, .. } => target.as_deref(),
         }
     }
 
