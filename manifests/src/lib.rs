@@ -1,1 +1,158 @@
-//! Placeholder.
+//! The Kubernetes objects winconform creates, embedded and typed.
+//!
+//! A [`Manifest`] is YAML with one or more objects in it. Ours name images by
+//! role (`image: role/win-webserver`) and carry no selector and no toleration:
+//! the harness fills those in for the nodes a pod is meant for. This crate knows
+//! no network and no cluster.
+//!
+//! ```
+//! let objects = winconform_manifests::WIN_WEBSERVER.objects()?;
+//! assert_eq!(objects.len(), 2, "a Service and a Deployment");
+//! # Ok::<(), winconform_manifests::ManifestError>(())
+//! ```
+
+mod object;
+
+use serde_saphyr::Error as YamlError;
+use thiserror::Error;
+
+pub use self::object::{Kind, Object, Role};
+
+/// Embedded YAML with one or more objects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Manifest {
+    /// Its path below `manifests/`, for messages.
+    pub path: &'static str,
+    /// The YAML as written.
+    pub yaml: &'static str,
+}
+
+/// A manifest cannot be used.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManifestError {
+    /// The text is not YAML, or not the object it says it is.
+    #[error("manifest `{path}`, object {number}, cannot be read")]
+    Parse {
+        /// The manifest's path.
+        path: &'static str,
+        /// Which of its objects, counted from 1.
+        number: usize,
+        /// What the parser said.
+        #[source]
+        error: Box<YamlError>,
+    },
+    /// It holds a kind this crate has no type for.
+    #[error("manifest `{path}` holds a `{kind}`, which winconform never creates")]
+    UnknownKind {
+        /// The manifest's path.
+        path: &'static str,
+        /// The kind it names.
+        kind: String,
+    },
+}
+
+macro_rules! manifests {
+    ($($(#[$doc:meta])* $name:ident = $path:literal;)*) => {
+        $($(#[$doc])* pub const $name: Manifest = Manifest { path: $path, yaml: include_str!(concat!("../", $path)) };)*
+
+        /// Every manifest, in the order of this list.
+        pub const ALL: &[Manifest] = &[$($name),*];
+    };
+}
+
+manifests! {
+    /// A Linux pod to probe from.
+    LINUX_CLIENT = "fixtures/linux-client.yaml";
+    /// A pod in a Linux node's network.
+    LINUX_HOST = "fixtures/linux-host.yaml";
+    /// A Linux web server behind a Service.
+    LINUX_SERVER = "fixtures/linux-server.yaml";
+    /// The guide's web server: a NodePort Service and a Deployment of two.
+    WIN_WEBSERVER = "fixtures/win-webserver.yaml";
+    /// A Windows pod to probe from, and the canary of its node.
+    WINDOWS_CLIENT = "fixtures/windows-client.yaml";
+    /// A HostProcess pod: the Windows host's view of the network.
+    WINDOWS_HOST = "fixtures/windows-host.yaml";
+}
+
+impl Manifest {
+    /// Parses the YAML into typed objects, in the order they are written.
+    ///
+    /// # Errors
+    ///
+    /// When the text is not YAML, a field has the wrong type, or a kind is
+    /// unknown. For the embedded manifests a test shows that none of it happens.
+    pub fn objects(&self) -> Result<Vec<Object>, ManifestError> {
+        self.documents().enumerate().map(|(index, document)| Object::parse(self.path, index + 1, &document)).collect()
+    }
+
+    /// The documents of the YAML stream, without those that hold only comments.
+    fn documents(&self) -> impl Iterator<Item = String> {
+        let mut documents = vec![String::new()];
+        for line in self.yaml.lines() {
+            if line.trim_end() == "---" {
+                documents.push(String::new());
+            } else if let Some(document) = documents.last_mut() {
+                document.push_str(line);
+                document.push('\n');
+            }
+        }
+        documents.into_iter().filter(|document| {
+            document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    fn files() -> BTreeSet<String> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        fs::read_dir(root.join("fixtures"))
+            .unwrap()
+            .map(|entry| format!("fixtures/{}", entry.unwrap().file_name().into_string().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn every_file_is_embedded_and_parses() {
+        let listed: BTreeSet<String> = ALL.iter().map(|manifest| manifest.path.to_owned()).collect();
+        assert_eq!(files(), listed, "left: files on disk; right: `ALL`");
+        for manifest in ALL {
+            let objects = manifest.objects().unwrap();
+            assert!(!objects.is_empty(), "{} is empty", manifest.path);
+        }
+    }
+
+    #[test]
+    fn no_manifest_of_ours_chooses_an_image_a_node_or_a_toleration() {
+        for manifest in ALL {
+            for object in manifest.objects().unwrap() {
+                let Some(pod) = object.pod_spec() else { continue };
+                assert!(pod.node_selector.is_none(), "{} selects nodes", manifest.path);
+                assert!(pod.tolerations.is_none(), "{} tolerates taints", manifest.path);
+                assert!(pod.affinity.is_none() && pod.node_name.is_none(), "{} places itself", manifest.path);
+                for container in &pod.containers {
+                    let image = container.image.as_deref().unwrap_or_default();
+                    assert!(image.parse::<Role>().is_ok(), "{} names the image `{image}`", manifest.path);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_web_server_is_the_guides_two_replicas_behind_a_node_port() {
+        let objects = WIN_WEBSERVER.objects().unwrap();
+        let (Kind::Service(service), Kind::Deployment(deployment)) = (&objects[0].kind, &objects[1].kind) else {
+            panic!("expected a Service and a Deployment, got {objects:?}");
+        };
+        let service = service.spec.as_ref().unwrap();
+        assert_eq!(service.type_.as_deref(), Some("NodePort"));
+        assert_eq!(service.ports.as_ref().unwrap()[0].port, 80);
+        assert_eq!(deployment.spec.replicas, Some(2));
+    }
+}
