@@ -13,4 +13,6 @@
 //! each of which counts how often it changed an outcome.
 
 pub mod clock;
+pub mod fault;
+pub mod network;
 pub mod shape;
