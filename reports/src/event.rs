@@ -227,7 +227,7 @@ pub struct PodProgress {
 }
 
 /// How long a pod took to start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct PodTimeline {
     /// The fixture or the check that owns it.
     pub owner: String,

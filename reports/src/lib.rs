@@ -13,15 +13,25 @@
 //! found in an archive is the same, byte for byte, as the one made on the day.
 
 pub mod chain;
+pub mod clean;
 pub mod disposition;
 pub mod event;
+pub mod explain;
 pub mod id;
+pub mod log;
+pub mod report;
 pub mod verdict;
+
+#[cfg(test)]
+mod tests;
 
 pub use self::{
     chain::Chain,
     disposition::{Disposition, Policy, RunResult},
     event::{Event, Record},
+    explain::Finding,
     id::{CheckId, Place, ResultId},
+    log::{LogWriter, read_log},
+    report::Report,
     verdict::{Level, Verdict, VerdictKind},
 };

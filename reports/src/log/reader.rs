@@ -1,0 +1,205 @@
+//! Reads a log back, whole or cut.
+
+use std::{fs, path::Path};
+
+use serde_json::Value;
+
+use super::LogError;
+use crate::event::{Event, Record, SCHEMA};
+
+/// A log as it was read.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Log {
+    /// What happened, in order.
+    pub records: Vec<Record>,
+    /// What the reader had to pass over, in words for the user.
+    pub notes: Vec<String>,
+}
+
+/// Reads a log.
+///
+/// A last line that was cut is passed over and noted, so is an event that only a
+/// newer winconform knows.
+///
+/// # Errors
+///
+/// When the file cannot be read, is no run log, has a newer schema, or has a line
+/// in its middle that is no event.
+pub fn read_log(path: &Path) -> Result<Log, LogError> {
+    let bytes = fs::read(path).map_err(|error| LogError::Read { path: path.to_owned(), error })?;
+    parse_log(&bytes)
+}
+
+/// Reads a log from memory; see [`read_log`].
+///
+/// # Errors
+///
+/// As [`read_log`], but for reading the file.
+pub fn parse_log(bytes: &[u8]) -> Result<Log, LogError> {
+    let mut log = Log::default();
+    if bytes.is_empty() {
+        log.notes.push("the log is empty: the run ended before it began".to_owned());
+        return Ok(log);
+    }
+    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
+        let whole = line.ends_with(b"\n");
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            continue;
+        }
+        if log.records.is_empty() {
+            refuse_other_schemas(line, whole)?;
+        }
+        match serde_json::from_slice(line) {
+            Ok(record) => log.records.push(record),
+            Err(_) if !whole => log.notes.push(format!("line {} was cut and is passed over", index + 1)),
+            Err(error) => match newer_event(line) {
+                Some(name) => log.notes.push(format!(
+                    "line {}: an event that only a newer winconform knows is passed over: {name}",
+                    index + 1
+                )),
+                None => return Err(LogError::Garbage { line: index + 1, error }),
+            },
+        }
+    }
+    Ok(log)
+}
+
+/// Looks at the first line before anything is made of it: a log of another schema
+/// must be refused by name, not by whatever field happens to differ.
+fn refuse_other_schemas(line: &[u8], whole: bool) -> Result<(), LogError> {
+    let Ok(value) = serde_json::from_slice::<Value>(line) else {
+        // All that a killed run wrote may be the beginning of its first line.
+        const BEGINNING: &[u8] = br#"{"ms":"#;
+        let cut = !whole && (line.starts_with(BEGINNING) || BEGINNING.starts_with(line));
+        return if cut { Ok(()) } else { Err(LogError::NotALog) };
+    };
+    let schema = value.pointer("/event/run_started/schema").and_then(Value::as_str).ok_or(LogError::NotALog)?;
+    match (version(schema), version(SCHEMA)) {
+        (Some(found), Some(ours)) if found <= ours => Ok(()),
+        (Some(_), _) => Err(LogError::Newer { found: schema.to_owned() }),
+        (None, _) => Err(LogError::NotALog),
+    }
+}
+
+/// The number of `winconform.events/1`.
+fn version(schema: &str) -> Option<u32> {
+    schema.strip_prefix("winconform.events/")?.parse().ok()
+}
+
+/// The name of an event that this version does not know, where the line is otherwise sound.
+fn newer_event(line: &[u8]) -> Option<String> {
+    let value: Value = serde_json::from_slice(line).ok()?;
+    value.get("ms")?.as_u64()?;
+    let event = value.get("event")?.as_object()?;
+    let name = event.keys().next().filter(|_| event.len() == 1)?;
+    (!KNOWN.contains(&name.as_str())).then(|| crate::clean::one_line(name))
+}
+
+/// The names of all events; the match below makes the compiler ask for new ones.
+const KNOWN: &[&str] = &[
+    "run_started",
+    "cluster_observed",
+    "planned",
+    "fixture_changed",
+    "pod_progress",
+    "pod_timeline",
+    "check_started",
+    "probed",
+    "check_finished",
+    "cleaned_up",
+    "run_finished",
+];
+
+const _: fn(&Event) = |event| match event {
+    // Whoever adds a variant here adds its name to `KNOWN`.
+    Event::RunStarted(_)
+    | Event::ClusterObserved(_)
+    | Event::Planned(_)
+    | Event::FixtureChanged { .. }
+    | Event::PodProgress(_)
+    | Event::PodTimeline(_)
+    | Event::CheckStarted { .. }
+    | Event::Probed { .. }
+    | Event::CheckFinished(_)
+    | Event::CleanedUp { .. }
+    | Event::RunFinished(_) => {}
+};
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::Chain;
+
+    fn text(records: &[Record]) -> String {
+        records.iter().map(|record| serde_json::to_string(record).unwrap() + "\n").collect()
+    }
+
+    fn two_lines() -> String {
+        text(&[crate::tests::started(), Record { ms: 9, event: Event::CleanedUp { left: vec!["ü".into()] } }])
+    }
+
+    #[test]
+    fn a_log_cut_at_any_byte_is_read_with_a_note() {
+        let whole = two_lines();
+        for cut in 0..whole.len() {
+            let log = parse_log(&whole.as_bytes()[..cut]).unwrap();
+            assert!(log.records.len() < 2 || cut == whole.len() - 1, "{cut}");
+            assert!(
+                log.records.len() == 2
+                    || !log.notes.is_empty()
+                    || whole.as_bytes()[cut - 1] == b'\n'
+                    || whole.as_bytes()[cut] == b'\n',
+                "{cut}"
+            );
+        }
+        assert_eq!(parse_log(whole.as_bytes()).unwrap().notes, Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_newer_log_is_refused_in_a_sentence() {
+        let newer = two_lines().replace("winconform.events/1", "winconform.events/2");
+        let error = parse_log(newer.as_bytes()).unwrap_err();
+        insta::assert_snapshot!(Chain(&error), @"the log has the schema `winconform.events/2`, this winconform reads `winconform.events/1`; use the version that wrote it, or a newer one");
+    }
+
+    #[test]
+    fn garbage_in_the_middle_is_named_by_its_line() {
+        let garbled = text(&[crate::tests::started()]) + "\u{1b}[31m nonsense\n" + &two_lines();
+        assert!(matches!(parse_log(garbled.as_bytes()), Err(LogError::Garbage { line: 2, .. })));
+    }
+
+    #[test]
+    fn an_event_of_the_future_is_passed_over_and_named() {
+        let log =
+            parse_log((two_lines() + "{\"ms\":10,\"event\":{\"rebooted\":{\"node\":\"a\"}}}\n").as_bytes()).unwrap();
+        assert_eq!(log.records.len(), 2);
+        assert!(log.notes[0].contains("rebooted"), "{:?}", log.notes);
+    }
+
+    #[test]
+    fn a_known_event_with_a_wrong_field_is_garbage() {
+        let log = two_lines() + "{\"ms\":10,\"event\":{\"cleaned_up\":{\"left\":7}}}\n";
+        assert!(matches!(parse_log(log.as_bytes()), Err(LogError::Garbage { line: 3, .. })));
+    }
+
+    #[test]
+    fn other_files_are_no_logs() {
+        for other in ["hello", "hello\n", "{}\n", "[1]\n", "<xml/>\n", "{\"ms\":0}\n", "\0\0"] {
+            assert!(matches!(parse_log(other.as_bytes()), Err(LogError::NotALog)), "{other:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_the_reader_panic(bytes in any::<Vec<u8>>(), cut in 0_usize..400) {
+            let _ = parse_log(&bytes);
+            let mut log = two_lines().into_bytes();
+            log.truncate(cut);
+            log.extend(bytes);
+            let _ = parse_log(&log);
+        }
+    }
+}

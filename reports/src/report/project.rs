@@ -1,0 +1,344 @@
+//! From records to a report.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{
+    CheckResult, Counts, Fixture, REPORT_SCHEMA, Report, Run,
+    matrix::{Probes, crossings},
+};
+use crate::{
+    disposition::{Disposition, Policy, RunResult, Weighed, sum_up},
+    event::{
+        Cell, Event, Finished, FixtureState, Observed, Plan, PlannedResult, PodTimeline, Record, RunFinished,
+        RunStarted,
+    },
+    explain,
+    id::ResultId,
+    verdict::{Level, Verdict, VerdictKind},
+};
+
+impl Report {
+    /// Makes a report of a run's records; they may be cut anywhere.
+    ///
+    /// Every planned answer is in it. One without a verdict is undetermined, with a
+    /// reason that begins with `aborted:`.
+    #[must_use]
+    pub fn from_records(records: &[Record]) -> Self {
+        let story = Story::of(records);
+        let policy = story.started.map(|started| started.policy.clone()).unwrap_or_default();
+        let aborted = story.aborted();
+        let mut results = story.results(&policy, aborted.as_deref());
+        let findings = explain::explain(records);
+        for finding in &findings {
+            for result in results.iter_mut().filter(|result| finding.checks.contains(&result.id)) {
+                result.findings.push(finding.id.clone());
+            }
+        }
+        let plan = story.plan.cloned().unwrap_or_default();
+        let observed = story.observed.cloned();
+        let (cluster, nodes, targets) = match observed {
+            Some(Observed { cluster, nodes, targets }) => (Some(cluster), nodes, targets),
+            None => (None, Vec::new(), Vec::new()),
+        };
+        Self {
+            schema: REPORT_SCHEMA.to_owned(),
+            run: story.run(policy, aborted, &results, &plan),
+            cluster,
+            nodes,
+            targets,
+            findings,
+            matrix: story.matrix(&results),
+            fixtures: story.fixtures(&plan),
+            pods: story.pods.iter().map(|pod| (*pod).clone()).collect(),
+            left_out: plan.left_out,
+            leftovers: story.leftovers,
+            results,
+        }
+    }
+}
+
+/// The records, sorted by what they are about.
+#[derive(Default)]
+struct Story<'a> {
+    started: Option<&'a RunStarted>,
+    observed: Option<&'a Observed>,
+    plan: Option<&'a Plan>,
+    fixtures: Vec<(u64, &'a str, &'a FixtureState)>,
+    pods: Vec<&'a PodTimeline>,
+    asked_at: HashMap<&'a ResultId, u64>,
+    probed: Vec<(&'a ResultId, &'a [Cell])>,
+    finished: HashMap<&'a ResultId, &'a Finished>,
+    /// Results in the order of their verdicts, for those that no plan lists.
+    order: Vec<&'a ResultId>,
+    leftovers: Vec<String>,
+    end: Option<&'a RunFinished>,
+    last_ms: u64,
+}
+
+impl<'a> Story<'a> {
+    fn of(records: &'a [Record]) -> Self {
+        let mut story = Self::default();
+        for Record { ms, event } in records {
+            story.last_ms = story.last_ms.max(*ms);
+            match event {
+                Event::RunStarted(started) => story.started = Some(started),
+                Event::ClusterObserved(observed) => story.observed = Some(observed),
+                Event::Planned(plan) => story.plan = Some(plan),
+                Event::FixtureChanged { fixture, state } => story.fixtures.push((*ms, fixture, state)),
+                // The timeline that follows says the same with its durations.
+                Event::PodProgress(_) => {}
+                Event::PodTimeline(pod) => story.pods.push(pod),
+                Event::CheckStarted { id } => {
+                    story.asked_at.entry(id).or_insert(*ms);
+                }
+                Event::Probed { id, cells } => story.probed.push((id, cells)),
+                Event::CheckFinished(finished) => {
+                    if story.finished.insert(&finished.id, finished).is_none() {
+                        story.order.push(&finished.id);
+                    }
+                }
+                Event::CleanedUp { left } => story.leftovers.extend(left.iter().cloned()),
+                Event::RunFinished(end) => story.end = Some(end),
+            }
+        }
+        story
+    }
+
+    /// Why not everything was asked, where the log says so or ends without saying.
+    fn aborted(&self) -> Option<String> {
+        match self.end {
+            Some(end) => end.aborted.clone(),
+            None => Some("the log ends before the run does (killed, or its disk full)".to_owned()),
+        }
+    }
+
+    fn results(&self, policy: &Policy, aborted: Option<&str>) -> Vec<CheckResult> {
+        let planned = self.plan.map(|plan| plan.results.as_slice()).unwrap_or_default();
+        let listed: HashMap<&ResultId, ()> = planned.iter().map(|planned| (&planned.id, ())).collect();
+        let unlisted = self.order.iter().filter(|id| !listed.contains_key(**id)).map(|id| PlannedResult {
+            id: (*id).clone(),
+            title: id.check.to_string(),
+            statement: String::new(),
+            level: Level::Core,
+        });
+        let mut seen = HashMap::new();
+        planned
+            .iter()
+            .cloned()
+            .chain(unlisted)
+            .filter(|planned| seen.insert(planned.id.clone(), ()).is_none())
+            .map(|planned| self.result(planned, policy, aborted))
+            .collect()
+    }
+
+    fn result(&self, planned: PlannedResult, policy: &Policy, aborted: Option<&str>) -> CheckResult {
+        let PlannedResult { id, title, statement, level } = planned;
+        let never_asked = || {
+            let why = aborted.unwrap_or("the run ended without a verdict on it");
+            Finished {
+                id: id.clone(),
+                verdict: Verdict::Undetermined(format!("aborted: {why}")),
+                attempts: 0,
+                flaky: false,
+                ms: 0,
+                phases: Vec::new(),
+                observations: Vec::new(),
+                evidence: Vec::new(),
+            }
+        };
+        let finished = self.finished.get(&id).map_or_else(never_asked, |finished| (*finished).clone());
+        let verdict = finished.verdict.kind();
+        CheckResult {
+            id: id.to_string(),
+            suite: id.check.suite().to_owned(),
+            target: id.place.target().map(str::to_owned),
+            node: id.place.node().map(str::to_owned),
+            title,
+            statement,
+            level,
+            verdict,
+            disposition: policy.disposition(verdict, level),
+            reason: finished.verdict.reason().to_owned(),
+            flaky: finished.flaky,
+            attempts: finished.attempts,
+            seconds: seconds(finished.ms),
+            started_s: self.asked_at.get(&id).copied().map(seconds),
+            phases: finished.phases,
+            evidence: finished.evidence,
+            findings: Vec::new(),
+            observations: finished.observations,
+            check: id.check,
+        }
+    }
+
+    fn matrix(&self, results: &[CheckResult]) -> Vec<super::Crossing> {
+        let documented: HashMap<&str, bool> = results
+            .iter()
+            .map(|result| (result.id.as_str(), result.verdict == VerdictKind::LimitationPresent))
+            .collect();
+        crossings(self.probed.iter().map(|(id, cells)| {
+            let result = id.to_string();
+            let as_documented = documented.get(result.as_str()).copied().unwrap_or_default();
+            Probes { result, as_documented, cells }
+        }))
+    }
+
+    fn fixtures(&self, plan: &Plan) -> Vec<Fixture> {
+        let blank = |name: &str| Fixture {
+            name: name.to_owned(),
+            started_s: None,
+            ready_s: None,
+            removed_s: None,
+            failed: None,
+        };
+        let mut fixtures: Vec<Fixture> = plan.fixtures.iter().map(|name| blank(name)).collect();
+        let mut places: BTreeMap<String, usize> =
+            fixtures.iter().enumerate().map(|(place, fixture)| (fixture.name.clone(), place)).collect();
+        for &(ms, name, state) in &self.fixtures {
+            let place = *places.entry(name.to_owned()).or_insert_with(|| {
+                fixtures.push(blank(name));
+                fixtures.len() - 1
+            });
+            let Some(fixture) = fixtures.get_mut(place) else { continue };
+            match state {
+                FixtureState::Starting => fixture.started_s = Some(seconds(ms)),
+                FixtureState::Ready => fixture.ready_s = Some(seconds(ms)),
+                FixtureState::Failed(why) => fixture.failed = Some(why.clone()),
+                FixtureState::Removed => fixture.removed_s = Some(seconds(ms)),
+            }
+        }
+        fixtures
+    }
+
+    fn run(&self, policy: Policy, aborted: Option<String>, results: &[CheckResult], plan: &Plan) -> Run {
+        let core_left_out = plan.left_out.iter().any(|left_out| left_out.level == Level::Core);
+        let weighed = results.iter().map(|result| Weighed { disposition: result.disposition, level: result.level });
+        let (result, exit_code) = match sum_up(weighed, core_left_out || aborted.is_some()) {
+            // What ended before it verified anything is not "nothing to verify".
+            (RunResult::Unknown, 3) if aborted.is_some() => (RunResult::Unknown, 2),
+            summed => summed,
+        };
+        let started = self.started;
+        let testbed = started.and_then(|started| started.testbed.clone());
+        let critical_path_s = self.end.map(|end| seconds(end.critical_path_ms));
+        let wall_s = seconds(self.end.map_or(self.last_ms, |end| end.wall_ms));
+        Run {
+            id: started.map(|started| started.run.clone()).unwrap_or_default(),
+            result,
+            exit_code,
+            counts: Counts::of(results),
+            started: started.map(|started| started.started),
+            version: started.map(|started| started.version.clone()).unwrap_or_default(),
+            boot_s: testbed.as_ref().map(|testbed| seconds(testbed.boot_ms)),
+            wall_s,
+            critical_path_s,
+            critical_path: self.end.map(|end| end.critical_path.clone()).unwrap_or_default(),
+            overhead: critical_path_s.filter(|path| *path > 0.0).map(|path| rounded((wall_s - path) / path)),
+            api_requests: self.end.map(|end| end.api_requests),
+            aborted,
+            timeout_scale: started.map_or(1.0, |started| started.timeout_scale),
+            policy,
+            testbed,
+        }
+    }
+}
+
+impl Counts {
+    fn of(results: &[CheckResult]) -> Self {
+        let mut counts = Self { total: results.len(), ..Self::default() };
+        for result in results {
+            match result.disposition {
+                Disposition::Green => counts.green += 1,
+                Disposition::Red => counts.red += 1,
+                Disposition::Unknown => counts.unknown += 1,
+                Disposition::Skipped => counts.skipped += 1,
+            }
+            counts.flaky += usize::from(result.flaky);
+        }
+        counts
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a run of 300,000 years would lose a millisecond")]
+fn seconds(ms: u64) -> f64 {
+    ms as f64 / 1000.0
+}
+
+/// To a thousandth, so that a ratio reads the same everywhere.
+fn rounded(ratio: f64) -> f64 {
+    (ratio * 1000.0).round() / 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        event::LeftOut,
+        tests::{finished, planned, started},
+    };
+
+    fn record(event: Event) -> Record {
+        Record { ms: 5, event }
+    }
+
+    fn end(aborted: Option<&str>) -> Record {
+        record(Event::RunFinished(RunFinished {
+            wall_ms: 1100,
+            critical_path_ms: 1000,
+            critical_path: Vec::new(),
+            api_requests: 4,
+            aborted: aborted.map(str::to_owned),
+        }))
+    }
+
+    fn run_of(plan: Plan, verdicts: &[(&str, Verdict)], last: Option<Record>) -> Report {
+        let mut records = vec![started(), record(Event::Planned(plan))];
+        records.extend(verdicts.iter().map(|(id, verdict)| record(finished(id, verdict.clone()))));
+        records.extend(last);
+        Report::from_records(&records)
+    }
+
+    fn plan(ids: &[&str]) -> Plan {
+        Plan { results: ids.iter().map(|id| planned(id)).collect(), ..Plan::default() }
+    }
+
+    #[test]
+    fn what_a_killed_run_did_not_answer_is_undetermined_aborted() {
+        let report =
+            run_of(plan(&["nodes/ready", "nodes/answers"]), &[("nodes/ready", Verdict::Passed("ok".into()))], None);
+        assert_eq!(report.results[1].verdict, VerdictKind::Undetermined);
+        assert!(report.results[1].reason.starts_with("aborted: "), "{}", report.results[1].reason);
+        assert!(report.results[1].is_aborted());
+        assert_eq!((report.run.result, report.run.exit_code), (RunResult::Unknown, 2));
+    }
+
+    #[test]
+    fn a_core_check_left_out_makes_the_result_partial() {
+        let mut plan = plan(&["nodes/ready"]);
+        let left_out = |level| LeftOut { check: "nodes/answers".parse().unwrap(), level, reason: "--skip".into() };
+        plan.left_out.push(left_out(Level::Extended));
+        let passed = [("nodes/ready", Verdict::Passed("ok".into()))];
+        assert_eq!(run_of(plan.clone(), &passed, Some(end(None))).run.result, RunResult::Conformant);
+        plan.left_out.push(left_out(Level::Core));
+        assert_eq!(run_of(plan, &passed, Some(end(None))).run.result, RunResult::Partial);
+    }
+
+    #[test]
+    fn a_run_that_ended_before_its_plan_is_unknown_not_empty() {
+        let report = Report::from_records(&[started(), end(Some("interrupted"))]);
+        assert_eq!((report.run.result, report.run.exit_code), (RunResult::Unknown, 2));
+        assert_eq!(Report::from_records(&[]).run.exit_code, 2);
+    }
+
+    #[test]
+    fn a_verdict_that_no_plan_lists_is_shown_all_the_same() {
+        let report = run_of(plan(&[]), &[("nodes/ready", Verdict::Passed("ok".into()))], Some(end(None)));
+        assert_eq!(report.results[0].id, "nodes/ready");
+    }
+
+    #[test]
+    fn overhead_is_what_goes_beyond_the_critical_path() {
+        let report = run_of(plan(&[]), &[], Some(end(None)));
+        assert_eq!(report.run.overhead, Some(0.1));
+    }
+}
