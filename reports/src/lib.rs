@@ -18,9 +18,11 @@ pub mod disposition;
 pub mod event;
 pub mod explain;
 pub mod id;
+pub mod junit;
 pub mod log;
 pub mod report;
 pub mod verdict;
+pub mod write;
 
 #[cfg(test)]
 mod tests;
