@@ -13,6 +13,7 @@
 //! each of which counts how often it changed an outcome.
 
 pub mod clock;
+pub mod control;
 pub mod fault;
 pub mod network;
 pub mod shape;

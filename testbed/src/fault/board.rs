@@ -1,18 +1,24 @@
 //! The faults in force, asked by everything that simulates.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::{CommandEffect, Effect, Fault, ImageEffect, NodeEffects, PodEffect, Stage};
+use super::{
+    Fault,
+    effect::{Answer, Broken, CommandEffect, Effect, ImageEffect, NodeEffects, PodEffect, Rewrite, Stage, WrongBackend},
+    flow::{Flow, Happening},
+    scope::{Memory, Scope, Slot},
+};
 use crate::{
     clock::Clock,
-    network::{NodeFacts, PodFacts},
+    network::{NodeFacts, PodFacts, Source},
 };
 
 /// How often one effect of a fault was asked about, and how often it mattered.
@@ -22,7 +28,9 @@ pub struct Counter {
     pub fault: String,
     /// Which of its effects, from 0.
     pub effect: usize,
-    /// How often something that its selectors fit came along.
+    /// What kind of effect that is: `network`, `node`, …
+    pub kind: String,
+    /// How often something came along that its selectors fit.
     pub considered: u64,
     /// How often it changed an outcome.
     pub applied: u64,
@@ -36,20 +44,53 @@ pub struct FaultBoard {
 
 #[derive(Debug)]
 struct Inner {
-    faults: Mutex<Vec<Injected>>,
+    state: Mutex<State>,
+    clock: Clock,
     changed: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    faults: Vec<Injected>,
+    /// The pods there are, in the order in which they started.
+    pods: Vec<Arc<PodFacts>>,
+    serial: u64,
 }
 
 #[derive(Debug)]
 struct Injected {
+    serial: u64,
+    at: Instant,
+    existing: HashSet<String>,
     fault: Fault,
-    counts: Vec<Counts>,
+    memories: Vec<Memory>,
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    considered: AtomicU64,
-    applied: AtomicU64,
+/// Names one effect of one injection, to say later that it changed something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mark {
+    serial: u64,
+    effect: usize,
+}
+
+/// What the network effects in force say about one connection.
+#[derive(Debug, Clone, Default)]
+pub struct Ruling {
+    /// How it ends instead, by the first effect that says so.
+    pub broken: Option<(Broken, Mark)>,
+    /// How much longer it takes, one entry per effect.
+    pub delays: Vec<(Duration, Mark)>,
+    /// Which source the other end sees, by the first effect that says so.
+    pub source: Option<(Rewrite, Mark)>,
+}
+
+/// What the DNS effects in force say about one question.
+#[derive(Debug, Clone, Default)]
+pub struct NameRuling {
+    /// The answer instead, by the first effect that says so.
+    pub answer: Option<(Answer, Mark)>,
+    /// How much longer it takes, one entry per effect.
+    pub delays: Vec<(Duration, Mark)>,
 }
 
 impl Default for FaultBoard {
@@ -61,137 +102,290 @@ impl Default for FaultBoard {
 impl FaultBoard {
     /// A board without faults, whose durations pass on `clock`.
     #[must_use]
-    pub fn new(_clock: Clock) -> Self {
+    pub fn new(clock: Clock) -> Self {
         let (changed, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { faults: Mutex::default(), changed }) }
+        Self { inner: Arc::new(Inner { state: Mutex::default(), clock, changed }) }
     }
 
     /// Puts a fault into force, in place of one of the same name.
     pub fn inject(&self, fault: Fault) {
-        let counts = fault.effects.iter().map(|_| Counts::default()).collect();
+        let at = now();
+        self.wake_at_turns(&fault);
         {
-            let mut faults = self.faults();
+            let mut state = self.state();
+            state.serial += 1;
+            let State { faults, pods, serial } = &mut *state;
             faults.retain(|injected| injected.fault.name != fault.name);
-            faults.push(Injected { fault, counts });
+            let mut injected = Injected {
+                serial: *serial,
+                at,
+                existing: pods.iter().map(|pod| pod.uid.clone()).collect(),
+                memories: fault.effects.iter().map(|_| Memory::default()).collect(),
+                fault,
+            };
+            for pod in pods.iter() {
+                injected.each(&self.inner.clock, |effect, scope, _| scope.seen(effect, pod));
+            }
+            faults.push(injected);
         }
         self.bump();
     }
 
-    /// Takes a fault out of force, or all of them; says how many.
-    pub fn heal(&self, name: Option<&str>) -> usize {
-        let mut faults = self.faults();
-        let before = faults.len();
-        faults.retain(|injected| name.is_some_and(|name| injected.fault.name != name));
-        let healed = before - faults.len();
-        drop(faults);
+    /// Takes a fault out of force, or all of them, and gives back what they counted.
+    #[must_use = "the counts say whether the faults proved anything"]
+    pub fn heal(&self, name: Option<&str>) -> Vec<Counter> {
+        let mut state = self.state();
+        let (healed, kept): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut state.faults).into_iter().partition(|injected| name.is_none_or(|name| injected.fault.name == name));
+        state.faults = kept;
+        drop(state);
         self.bump();
-        healed
+        healed.iter().flat_map(Injected::counters).collect()
     }
 
-    /// A number that grows whenever a fault begins or ends.
+    /// The names of the faults in force, in the order of their injection.
     #[must_use]
-    pub fn changed(&self) -> watch::Receiver<u64> {
-        self.inner.changed.subscribe()
+    pub fn names(&self) -> Vec<String> {
+        self.state().faults.iter().map(|injected| injected.fault.name.clone()).collect()
     }
 
     /// The counts of every effect in force.
     #[must_use]
     pub fn counters(&self) -> Vec<Counter> {
-        let faults = self.faults();
-        faults
-            .iter()
-            .flat_map(|injected| {
-                injected.counts.iter().enumerate().map(|(effect, counts)| Counter {
-                    fault: injected.fault.name.clone(),
-                    effect,
-                    considered: counts.considered.load(Ordering::Relaxed),
-                    applied: counts.applied.load(Ordering::Relaxed),
-                })
-            })
-            .collect()
+        self.state().faults.iter().flat_map(Injected::counters).collect()
+    }
+
+    /// A number that grows whenever a fault or one of its effects begins or ends: time to ask again.
+    #[must_use]
+    pub fn changed(&self) -> watch::Receiver<u64> {
+        self.inner.changed.subscribe()
+    }
+
+    /// Tells the effects that wait for something what happened.
+    ///
+    /// The network reports pods and endpoints; reboots are reported by the node that simulates them.
+    pub fn happened(&self, happening: &Happening) {
+        let mut wake = Vec::new();
+        {
+            let mut state = self.state();
+            match happening {
+                Happening::PodStarted(pod) => state.pods.push(Arc::clone(pod)),
+                Happening::PodDeleted(pod) => state.pods.retain(|other| other.uid != pod.uid),
+                _ => {}
+            }
+            for injected in &mut state.faults {
+                injected.each(&self.inner.clock, |effect, scope, _| {
+                    scope.happened(effect, happening);
+                    if effect.when().after.is_some() {
+                        wake.push(effect.when().lasting);
+                    }
+                });
+            }
+        }
+        if !wake.is_empty() {
+            self.bump();
+            wake.into_iter().flatten().for_each(|span| self.bump_after(span.0));
+        }
     }
 
     /// Everything that is wrong with `node` now.
     #[must_use]
     pub fn node(&self, node: &NodeFacts) -> NodeEffects {
         let mut all = NodeEffects::default();
-        self.each(|effect| match effect {
-            Effect::Node(effect) if effect.nodes.matches(node) => {
+        self.ask(|effect, scope, _| {
+            if let Effect::Node(effect) = effect
+                && effect.nodes.matches(node)
+                && scope.bites(&effect.when, || node.name.clone())
+            {
+                scope.memory.applied += 1;
                 all.merge(effect);
-                true
             }
-            _ => false,
         });
         all
     }
 
-    /// What goes wrong with `pod` at this stage of its life, if anything. Ask when the stage is reached (and again at every retry).
+    /// What goes wrong with `pod` at this stage of its life, if anything.
+    ///
+    /// Ask when the stage is reached, at every retry, and when [`changed`](Self::changed) moves on while the pod is stuck.
     #[must_use]
     pub fn pod(&self, pod: &PodFacts, stage: Stage) -> Option<PodEffect> {
         let mut found = None;
-        self.each(|effect| match effect {
-            Effect::Pod(effect) if found.is_none() && effect.stage == stage && effect.pods.matches(pod) => {
-                found = Some(effect.clone());
-                true
+        self.ask(|effect, scope, _| {
+            if let Effect::Pod(effect) = effect
+                && effect.stage == stage
+                && found.is_none()
+                && scope.pod(Slot::Subject, &effect.pods, pod)
+                && scope.bites(&effect.when, String::new)
+            {
+                scope.memory.applied += 1;
+                found = Some((**effect).clone());
             }
-            _ => false,
         });
         found
     }
 
-    /// What goes wrong with pulling `image` on `node`, if anything.
+    /// What goes wrong with pulling `image` on `node`, if anything. Ask at every attempt.
     #[must_use]
     pub fn image(&self, image: &str, node: &NodeFacts) -> Option<ImageEffect> {
         let mut found = None;
-        self.each(|effect| match effect {
-            Effect::Image(effect)
-                if found.is_none()
-                    && effect.nodes.matches(node)
-                    && effect.images.as_ref().is_none_or(|images| images.matches(image)) =>
+        self.ask(|effect, scope, _| {
+            if let Effect::Image(effect) = effect
+                && found.is_none()
+                && effect.nodes.matches(node)
+                && effect.images.as_ref().is_none_or(|images| images.matches(image))
+                && scope.bites(&effect.when, String::new)
             {
-                found = Some(effect.clone());
-                true
+                scope.memory.applied += 1;
+                found = Some((**effect).clone());
             }
-            _ => false,
         });
         found
     }
 
-    /// What goes wrong with running `argv` in `pod`, if anything.
+    /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution.
     #[must_use]
     pub fn command(&self, pod: &PodFacts, argv: &[String]) -> Option<CommandEffect> {
         let line = argv.join(" ");
         let mut found = None;
-        self.each(|effect| match effect {
-            Effect::Command(effect)
-                if found.is_none()
-                    && effect.pods.matches(pod)
-                    && effect.commands.as_ref().is_none_or(|commands| commands.matches(&line)) =>
+        self.ask(|effect, scope, _| {
+            if let Effect::Command(effect) = effect
+                && found.is_none()
+                && effect.commands.as_ref().is_none_or(|commands| commands.matches(&line))
+                && scope.pod(Slot::Subject, &effect.pods, pod)
+                && scope.bites(&effect.when, String::new)
             {
-                found = Some(effect.clone());
-                true
+                scope.memory.applied += 1;
+                found = Some((**effect).clone());
             }
-            _ => false,
         });
         found
     }
 
-    fn each(&self, mut apply: impl FnMut(&Effect) -> bool) {
-        for injected in self.faults().iter() {
-            for (effect, counts) in injected.fault.effects.iter().zip(&injected.counts) {
-                if apply(effect) {
-                    counts.considered.fetch_add(1, Ordering::Relaxed);
-                    counts.applied.fetch_add(1, Ordering::Relaxed);
+    /// Which backends a connection through a Service may get instead of the current ones, and since when.
+    ///
+    /// The backend is not chosen yet: [`Flow::end`] is empty.
+    #[must_use]
+    pub fn backend(&self, flow: &Flow) -> Option<(WrongBackend, Instant, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Network(effect) = effect
+                && let Some(backend) = &effect.backend
+                && found.is_none()
+                && scope.flow(&effect.from, &effect.to, effect.both_ways, flow)
+                && scope.bites(&effect.when, || flow.pair())
+            {
+                found = Some((backend.clone(), scope.injected, mark));
+            }
+        });
+        found
+    }
+
+    /// What becomes of a connection whose end is known. Nothing counts as applied until [`applied`](Self::applied) says so.
+    #[must_use]
+    pub fn network(&self, flow: &Flow) -> Ruling {
+        let mut ruling = Ruling::default();
+        self.ask(|effect, scope, mark| {
+            if let Effect::Network(effect) = effect
+                && effect.backend.is_none()
+                && scope.flow(&effect.from, &effect.to, effect.both_ways, flow)
+                && scope.bites(&effect.when, || flow.pair())
+            {
+                ruling.delays.extend(effect.delay.map(|span| (span.0, mark)));
+                ruling.broken = ruling.broken.or(effect.outcome.map(|outcome| (outcome, mark)));
+                ruling.source = ruling.source.or(effect.source.map(|source| (source, mark)));
+            }
+        });
+        ruling
+    }
+
+    /// What becomes of a question for a name, which is known by all of `names` (as asked, as completed).
+    #[must_use]
+    pub fn dns(&self, source: &Source, names: &[String]) -> NameRuling {
+        let mut ruling = NameRuling::default();
+        self.ask(|effect, scope, mark| {
+            if let Effect::Dns(effect) = effect
+                && effect.names.as_ref().is_none_or(|wanted| names.iter().any(|name| wanted.matches(name)))
+                && scope.origin(&effect.from, source)
+                && scope.bites(&effect.when, || names.first().cloned().unwrap_or_default())
+            {
+                ruling.delays.extend(effect.delay.map(|span| (span.0, mark)));
+                if ruling.answer.is_none() {
+                    ruling.answer = effect.answer.clone().map(|answer| (answer, mark));
                 }
             }
+        });
+        ruling
+    }
+
+    /// Notes that an effect changed an outcome.
+    pub(crate) fn applied(&self, mark: Mark) {
+        let mut state = self.state();
+        if let Some(injected) = state.faults.iter_mut().find(|injected| injected.serial == mark.serial)
+            && let Some(memory) = injected.memories.get_mut(mark.effect)
+        {
+            memory.applied += 1;
         }
     }
 
-    fn faults(&self) -> std::sync::MutexGuard<'_, Vec<Injected>> {
-        self.inner.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ask(&self, mut question: impl FnMut(&Effect, &mut Scope<'_>, Mark)) {
+        for injected in &mut self.state().faults {
+            injected.each(&self.inner.clock, &mut question);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn bump(&self) {
         self.inner.changed.send_modify(|version| *version += 1);
     }
+
+    /// Effects that begin and end by themselves are changes too.
+    fn wake_at_turns(&self, fault: &Fault) {
+        for when in fault.effects.iter().map(Effect::when) {
+            for span in [when.start, when.end].into_iter().flatten() {
+                self.bump_after(span.0);
+            }
+        }
+    }
+
+    fn bump_after(&self, real: Duration) {
+        // Without a runtime nobody can be waiting either.
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            let board = self.clone();
+            runtime.spawn(async move {
+                board.inner.clock.pass(real).await;
+                board.bump();
+            });
+        }
+    }
+}
+
+impl Injected {
+    fn each(&mut self, clock: &Clock, mut visit: impl FnMut(&Effect, &mut Scope<'_>, Mark)) {
+        let now = now();
+        for (index, (effect, memory)) in self.fault.effects.iter().zip(&mut self.memories).enumerate() {
+            let mut scope = Scope { now, injected: self.at, clock, existing: &self.existing, memory };
+            visit(effect, &mut scope, Mark { serial: self.serial, effect: index });
+        }
+    }
+
+    fn counters(&self) -> Vec<Counter> {
+        let effects = self.fault.effects.iter().zip(&self.memories).enumerate();
+        effects
+            .map(|(index, (effect, memory))| Counter {
+                fault: self.fault.name.clone(),
+                effect: index,
+                kind: effect.name().to_owned(),
+                considered: memory.considered,
+                applied: memory.applied,
+            })
+            .collect()
+    }
+}
+
+/// The time on the runtime's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }

@@ -5,13 +5,21 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     command::{CommandEffect, Transport},
+    dns::{Answer, DnsEffect},
     image::ImageEffect,
+    network::{
+        Broken, Destination, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol, Rewrite, Vantage,
+        Vantages, WrongBackend,
+    },
     node::{Condition, ConditionStatus, EventKind, EventText, KubeletApi, NodeEffect, NodeEffects, NodeInfo},
     pod::{Outcome, PodEffect, Stage},
 };
+use super::when::When;
 
 mod command;
+mod dns;
 mod image;
+mod network;
 mod node;
 mod pod;
 
@@ -20,11 +28,46 @@ mod pod;
 #[serde(rename_all = "camelCase")]
 pub enum Effect {
     /// What nodes report, and how their kubelets answer.
-    Node(NodeEffect),
+    Node(Box<NodeEffect>),
     /// A stage of the lives of pods.
-    Pod(PodEffect),
+    Pod(Box<PodEffect>),
     /// How images are pulled.
-    Image(ImageEffect),
+    Image(Box<ImageEffect>),
     /// What commands run in containers do.
-    Command(CommandEffect),
+    Command(Box<CommandEffect>),
+    /// How connections end.
+    Network(Box<NetworkEffect>),
+    /// What names resolve to.
+    Dns(Box<DnsEffect>),
+}
+
+impl Effect {
+    /// The names that a fault file gives to the kinds of effect.
+    pub const NAMES: [&'static str; 6] = ["node", "pod", "image", "command", "network", "dns"];
+
+    /// What a fault file calls this kind of effect.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Node(_) => "node",
+            Self::Pod(_) => "pod",
+            Self::Image(_) => "image",
+            Self::Command(_) => "command",
+            Self::Network(_) => "network",
+            Self::Dns(_) => "dns",
+        }
+    }
+
+    /// When it is in force.
+    #[must_use]
+    pub fn when(&self) -> &When {
+        match self {
+            Self::Node(effect) => &effect.when,
+            Self::Pod(effect) => &effect.when,
+            Self::Image(effect) => &effect.when,
+            Self::Command(effect) => &effect.when,
+            Self::Network(effect) => &effect.when,
+            Self::Dns(effect) => &effect.when,
+        }
+    }
 }

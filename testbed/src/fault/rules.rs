@@ -1,0 +1,153 @@
+//! What a fault must hold beyond its types.
+
+use std::collections::HashSet;
+
+use super::{
+    effect::{Effect, NetworkEffect, NodeEffect, NodeInfo, Outcome, PodEffect, Stage},
+    file::Fault,
+    select::{Nth, PodSelector},
+    when::{Trigger, When},
+};
+
+/// The first rule that a fault breaks.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Offence {
+    /// The effect at fault, by its place in the list.
+    pub(super) effect: Option<usize>,
+    /// What is wrong.
+    pub(super) reason: String,
+}
+
+pub(super) fn check(fault: &Fault) -> Result<(), Offence> {
+    let whole = |reason: String| Err(Offence { effect: None, reason });
+    let name = &fault.name;
+    let good = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-';
+    if name.is_empty() || !name.bytes().all(good) || name.starts_with('-') || name.ends_with('-') {
+        return whole(format!("`{name}` is not a name (lower-case letters, digits and hyphens)"));
+    }
+    if fault.effects.is_empty() {
+        return whole("a fault has at least one effect".into());
+    }
+    for (index, effect) in fault.effects.iter().enumerate() {
+        check_effect(effect)
+            .map_err(|reason| Offence { effect: Some(index), reason: format!("{}: {reason}", effect.name()) })?;
+    }
+    Ok(())
+}
+
+fn check_effect(effect: &Effect) -> Result<(), String> {
+    check_when(effect.when())?;
+    match effect {
+        Effect::Node(effect) => check_node(effect),
+        Effect::Pod(effect) => check_selector(&effect.pods).and_then(|()| check_pod(effect)),
+        Effect::Image(effect) => {
+            let ways = [effect.missing, effect.os_version.is_some(), effect.error.is_some()];
+            match ways.into_iter().filter(|way| *way).count() {
+                0 if effect.delay.is_none() => changes_nothing("`missing`, `osVersion`, `error` or `delay`"),
+                0 | 1 => Ok(()),
+                _ => Err("`missing`, `osVersion` and `error` exclude each other".into()),
+            }
+        }
+        Effect::Command(effect) => {
+            check_selector(&effect.pods)?;
+            let answers = effect.stdout.is_some() || effect.stderr.is_some() || effect.exit_code.is_some();
+            if !answers && !effect.hang && effect.delay.is_none() && effect.transport.is_none() {
+                return changes_nothing("`stdout`, `stderr`, `exitCode`, `hang`, `delay` or `transport`");
+            }
+            if effect.hang && answers {
+                return Err("a command that hangs has no output and no exit code".into());
+            }
+            Ok(())
+        }
+        Effect::Network(effect) => {
+            check_selector(&effect.from.pod)?;
+            check_selector(&effect.to.pod)?;
+            check_network(effect)
+        }
+        Effect::Dns(effect) => {
+            check_selector(&effect.from.pod)?;
+            if effect.answer.is_none() && effect.delay.is_none() {
+                return changes_nothing("`answer` or `delay`");
+            }
+            Ok(())
+        }
+    }
+}
+
+fn changes_nothing(choices: &str) -> Result<(), String> {
+    Err(format!("it changes nothing; give {choices}"))
+}
+
+fn check_when(when: &When) -> Result<(), String> {
+    if when.one_in == Some(0) {
+        return Err("`oneIn` counts from 1".into());
+    }
+    if when.lasting.is_some() && when.after.is_none() {
+        return Err("`for` needs an `after` (from the injection on, it is `end`)".into());
+    }
+    if let (Some(start), Some(end)) = (when.start, when.end)
+        && start >= end
+    {
+        return Err(format!("it ends ({end}) before it starts ({start})"));
+    }
+    match &when.after {
+        Some(Trigger::PodDeleted(pods) | Trigger::PodStarted(pods)) => check_selector(pods),
+        _ => Ok(()),
+    }
+}
+
+fn check_selector(pods: &PodSelector) -> Result<(), String> {
+    match pods.nth {
+        Some(Nth::Only(0) | Nth::Every(0) | Nth::From(0)) => Err("`nth` counts from 1".into()),
+        _ => Ok(()),
+    }
+}
+
+fn check_node(effect: &NodeEffect) -> Result<(), String> {
+    let kinds: HashSet<_> = effect.conditions.iter().map(|condition| &condition.kind).collect();
+    if kinds.len() < effect.conditions.len() {
+        return Err("it sets a condition twice".into());
+    }
+    let changes = !effect.conditions.is_empty()
+        || !effect.labels.is_empty()
+        || !effect.taints.is_empty()
+        || !effect.remove_taints.is_empty()
+        || effect.node_info != NodeInfo::default()
+        || effect.lease_stopped
+        || effect.kubelet.is_some()
+        || effect.handlers.is_some()
+        || !effect.events.is_empty();
+    if changes { Ok(()) } else { changes_nothing("conditions, labels, taints, nodeInfo, `leaseStopped`, …") }
+}
+
+fn check_pod(effect: &PodEffect) -> Result<(), String> {
+    match (effect.outcome, effect.stage) {
+        (Outcome::Proceeds, _) if effect.delay.is_none() && effect.events.is_empty() => {
+            changes_nothing("an `outcome`, a `delay` or events")
+        }
+        (Outcome::Exits, stage) if stage != Stage::Run => Err("only a running container `exits`: `stage: run`".into()),
+        (Outcome::Fails, Stage::Run) => Err("a running container that fails `exits`".into()),
+        (Outcome::Fails, Stage::Stop) => Err("a pod that does not stop is `stuck`".into()),
+        (outcome, stage) if effect.exit_code.is_some() && !has_exit_code(outcome, stage) => {
+            Err("`exitCode` is for containers that fail to start or exit".into())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn has_exit_code(outcome: Outcome, stage: Stage) -> bool {
+    outcome == Outcome::Exits || (outcome, stage) == (Outcome::Fails, Stage::Start)
+}
+
+fn check_network(effect: &NetworkEffect) -> Result<(), String> {
+    let ends = effect.outcome.is_some() || effect.delay.is_some() || effect.source.is_some();
+    match (&effect.backend, ends) {
+        (None, false) => changes_nothing("`outcome`, `delay`, `backend` or `source`"),
+        (Some(_), true) => Err("`backend` goes into an effect of its own".into()),
+        (Some(_), false) if effect.both_ways => Err("`backend` has no way back".into()),
+        (Some(_), false) if !effect.to.pod.is_empty() || effect.to.place.is_some() => {
+            Err("`backend` is asked before one is chosen, so `to` cannot name its pod or place".into())
+        }
+        _ => Ok(()),
+    }
+}
