@@ -17,3 +17,4 @@ pub mod control;
 pub mod fault;
 pub mod network;
 pub mod shape;
+pub mod world;

@@ -31,13 +31,11 @@ pub enum ShapeError {
         source: std::io::Error,
     },
     /// The text is not the YAML of a shape.
-    #[error("the shape {origin}{}", at(*.line))]
+    #[error("the shape {origin} is not what a shape looks like")]
     Yaml {
         /// What was read.
         origin: String,
-        /// The line at fault, from 1.
-        line: Option<u64>,
-        /// What is wrong there.
+        /// What is wrong, and on which line.
         source: Box<serde_saphyr::Error>,
     },
     /// The YAML describes something that could not be.
@@ -64,8 +62,7 @@ impl ShapeError {
     }
 
     pub(super) fn yaml(origin: &str, source: serde_saphyr::Error) -> Self {
-        let line = source.location().map(|location| location.line()).filter(|line| *line > 0);
-        Self::Yaml { origin: origin.to_owned(), line, source: Box::new(source) }
+        Self::Yaml { origin: origin.to_owned(), source: Box::new(source) }
     }
 
     pub(super) fn rule(origin: &str, yaml: &str, broken: Broken) -> Self {

@@ -28,11 +28,18 @@ fn the_default_shape_has_three_windows_builds_with_two_equal_nodes_and_two_linux
                 node.os,
                 node.kernel_version(),
                 node.os_image(),
-                taints.join(",")
+                if taints.is_empty() { "-".to_owned() } else { taints.join(",") }
             )
         })
         .collect();
-    insta::assert_snapshot!(rows.join("\n"), @"");
+    insta::assert_snapshot!(rows.join("\n"), @"
+    win-2022-0 | windows | 10.0.20348.5499 | Windows Server 2022 Datacenter | os=windows:NoSchedule
+    win-2022-1 | windows | 10.0.20348.5499 | Windows Server 2022 Datacenter | os=windows:NoSchedule
+    win-2025-0 | windows | 10.0.26100.33296 | Windows Server 2025 Datacenter | os=windows:NoSchedule
+    win-2019-0 | windows | 10.0.17763.8511 | Windows Server 2019 Datacenter | os=windows:NoSchedule
+    linux-0 | linux | 6.8.0-85-generic | Ubuntu 24.04.3 LTS | -
+    linux-1 | linux | 6.8.0-85-generic | Ubuntu 24.04.3 LTS | -
+    ");
 }
 
 #[test]
@@ -70,7 +77,13 @@ fn broken_yaml_is_refused_with_its_line_and_reason() {
         "name: x\n",
         "",
     ];
-    insta::assert_snapshot!(cases.map(refused).join("\n"), @"");
+    insta::assert_snapshot!(cases.map(refused).join("\n"), @"
+    the shape mine.yaml is not what a shape looks like: simple key expected ':' at line 4, column 3
+    the shape mine.yaml is not what a shape looks like: unknown variant `beos`, expected one of windows, linux at line 4, column 9
+    the shape mine.yaml is not what a shape looks like: unknown field `colour`, expected one of name, os, arch, build, os_image, runtime, kubelet, taints, labels, cpu, memory, pods at line 5, column 5
+    the shape mine.yaml is not what a shape looks like: missing field `nodes` at line 1, column 1
+    the shape mine.yaml is not what a shape looks like: unexpected end of input at line 1, column 1
+    ");
 }
 
 #[test]
@@ -87,7 +100,17 @@ fn nodes_that_could_not_be_are_refused_with_their_line_and_reason() {
         node("name: a, os: linux, memory: lots"),
         node("name: a, os: linux, runtime: docker"),
     ];
-    insta::assert_snapshot!(cases.map(|yaml| refused(&yaml)).join("\n"), @"");
+    insta::assert_snapshot!(cases.map(|yaml| refused(&yaml)).join("\n"), @"
+    the shape mine.yaml: a shape has at least one node
+    the shape mine.yaml, line 4: there is another node `good`
+    the shape mine.yaml, line 4: `Bad_Name` is not a node name (lower-case letters, digits and hyphens, at most 63)
+    the shape mine.yaml, line 4: the Windows node `win` needs a `build` such as 10.0.20348.5499
+    the shape mine.yaml, line 4: `10.0.20348` of the node `win` is not a Windows build such as 10.0.20348.5499
+    the shape mine.yaml, line 4: the node `a` takes no pods
+    the shape mine.yaml, line 4: `-4` is not a quantity of cpu for the node `a`
+    the shape mine.yaml, line 4: `lots` is not a quantity of memory for the node `a`
+    the shape mine.yaml, line 4: `docker` of the node `a` is not a runtime such as containerd://2.1.4
+    ");
 }
 
 #[test]
