@@ -1,9 +1,119 @@
 //! Finds causes: what accounts for results that are not as they should be.
+//!
+//! A rule is a pure function of the facts of a run. It looks for a *pattern* of
+//! evidence (who reaches what and who does not, what a runtime said, which node is
+//! silent while others answer), never for a fault by its name, and it names every
+//! cause that the evidence fits. Where the evidence cannot decide, the finding is
+//! [`Confidence::Possible`] and carries its alternatives.
+//!
+//! Several red checks with one cause read as one finding: trouble in a deeper layer
+//! takes in what it brings about above it on the same nodes.
+
+mod admission;
+mod backend;
+mod dns;
+mod facts;
 mod finding;
+mod image;
+mod node;
+mod node_port;
+mod pod_network;
+mod runtime;
+mod scheduling;
+mod service_ip;
+
+use std::collections::BTreeMap;
+
+use self::facts::{Answer, Facts};
 pub use self::finding::{Alternative, Confidence, Finding, Layer};
 use crate::event::Record;
-/// The findings of a run, deepest first.
-#[must_use]
-pub fn explain(_records: &[Record]) -> Vec<Finding> {
-    Vec::new()
+
+/// One pattern and where it was first met.
+struct Rule {
+    /// What it recognises, for the log of a person who wonders.
+    what: &'static str,
+    /// Whether what it finds brings about trouble in the layers above it.
+    spreads: bool,
+    find: fn(&Facts<'_>) -> Vec<Finding>,
 }
+
+/// All rules, deepest cause first. Each rule's module names the incidents it comes from.
+const RULES: &[Rule] = &[
+    Rule { what: "exec is lost everywhere", spreads: false, find: node::no_exec_anywhere },
+    Rule { what: "the API server refuses", spreads: false, find: admission::refusals },
+    Rule { what: "a node is not ready", spreads: true, find: node::not_ready },
+    Rule { what: "a node is silent", spreads: true, find: node::silent },
+    Rule { what: "a node is not as it should be", spreads: false, find: node::not_as_it_should_be },
+    Rule { what: "no node takes a pod", spreads: false, find: scheduling::unschedulable },
+    Rule { what: "an image is not for this build, or cannot be had", spreads: false, find: image::refused },
+    Rule { what: "sandboxes or containers fail", spreads: false, find: runtime::failures },
+    Rule { what: "one backend is dead", spreads: false, find: backend::dead },
+    Rule { what: "the pod network of a node is dead", spreads: true, find: pod_network::dead },
+    Rule { what: "service rules are dead or stale", spreads: true, find: service_ip::dead },
+    Rule { what: "names are not found", spreads: false, find: dns::dead },
+    Rule { what: "a node port is dead", spreads: false, find: node_port::dead },
+];
+
+/// The findings of a run, deepest first, each with the results it accounts for.
+#[must_use]
+pub fn explain(records: &[Record]) -> Vec<Finding> {
+    let facts = Facts::of(records);
+    if facts.wrong.is_empty() {
+        return Vec::new();
+    }
+    let mut found: Vec<(&Rule, Finding)> = Vec::new();
+    for rule in RULES {
+        for finding in (rule.find)(&facts) {
+            take_in(&mut found, rule, finding);
+        }
+    }
+    let mut findings: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
+    for finding in &mut findings {
+        facts.add_dependents(finding);
+    }
+    findings.retain(|finding| !finding.checks.is_empty());
+    findings.sort_by(|a, b| (a.layer, &a.subject).cmp(&(b.layer, &b.subject)));
+    findings
+}
+
+/// Adds a finding to those of deeper layers, or to the one of which it says more.
+fn take_in<'r>(found: &mut Vec<(&'r Rule, Finding)>, rule: &'r Rule, finding: Finding) {
+    let within =
+        |deeper: &Finding| !finding.nodes.is_empty() && finding.nodes.iter().all(|node| deeper.nodes.contains(node));
+    let deeper = found.iter_mut().find(|(earlier, known)| {
+        known.id == finding.id || (earlier.spreads && known.layer.underlies(finding.layer) && within(known))
+    });
+    match deeper {
+        Some((_, known)) => {
+            for (list, more) in [(&mut known.checks, finding.checks), (&mut known.proof, finding.proof)] {
+                for line in more {
+                    if !list.contains(&line) {
+                        list.push(line);
+                    }
+                }
+            }
+            if known.id == finding.id && known.summary != finding.summary {
+                known.proof.push(finding.summary);
+            }
+        }
+        None => found.push((rule, finding)),
+    }
+}
+
+impl std::fmt::Debug for Rule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.what)
+    }
+}
+
+/// Groups by a key, in the key's order.
+fn grouped<K: Ord, V>(pairs: impl IntoIterator<Item = (K, V)>) -> BTreeMap<K, Vec<V>> {
+    let mut groups: BTreeMap<K, Vec<V>> = BTreeMap::new();
+    for (key, value) in pairs {
+        groups.entry(key).or_default().push(value);
+    }
+    groups
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! Nodes: not ready, silent, or not as they should be.
+//!
+//! From: a node frozen until it is rebooted (Azure/AKS#2491); a node that stays
+//! Ready while exec and logs are dead (Azure/AKS#3181); build labels that an OS
+//! upgrade left stale; disks full of images that cannot be removed
+//! (kubernetes/kubernetes#116020).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Confidence, Facts, Finding, Layer, facts::Group, grouped};
+use crate::event::Observation;
+
+/// Exec works on no node: the way to the kubelets is broken, not one of them.
+pub(super) fn no_exec_anywhere(facts: &Facts<'_>) -> Vec<Finding> {
+    let lost: Vec<_> = facts
+        .observations()
+        .filter_map(|(wrong, seen)| match seen {
+            Observation::NoExec { node, message, elsewhere_works: false } => Some((&wrong.name, node, message)),
+            _ => None,
+        })
+        .collect();
+    if lost.is_empty() {
+        return Vec::new();
+    }
+    let nodes: BTreeSet<&String> = lost.iter().map(|(_, node, _)| *node).collect();
+    let finding = Finding::new(
+        Layer::ControlPlane,
+        "exec",
+        Confidence::Possible,
+        "no exec works on any node that was tried: the API server does not get through to the kubelets",
+    )
+    .on(nodes.into_iter().cloned())
+    .or(
+        Layer::Environment,
+        "connection",
+        "our own connection to the API server does not carry exec (a proxy that cuts WebSockets)",
+    )
+    .advise("kubectl exec on any pod; then the API server's log, and the proxy or tunnel between it and the nodes")
+    .proven_by(lost.iter().map(|(_, node, message)| format!("exec on {node}: {message}")))
+    .accounts_for(lost.iter().map(|(check, ..)| (*check).clone()));
+    vec![finding]
+}
+
+/// Nodes whose kubelet says, or whose silence shows, that they are not ready.
+pub(super) fn not_ready(facts: &Facts<'_>) -> Vec<Finding> {
+    let about = facts.observations().filter_map(|(wrong, seen)| match seen {
+        Observation::Node { node, what, expected, found } if is_readiness(what) => {
+            Some((node.as_str(), (&wrong.name, format!("{what} is {found}, it should be {expected}"))))
+        }
+        _ => None,
+    });
+    grouped(about)
+        .into_iter()
+        .map(|(node, seen)| {
+            Finding::new(Layer::Node, node, Confidence::Certain, format!("{node} is not ready"))
+                .on([node])
+                .advise(format!("kubectl describe node {node}"))
+                .advise(format!(
+                    "the kubelet's log on {node} (on Windows C:\\var\\log\\kubelet or the service's event log)"
+                ))
+                .proven_by(dedup(seen.iter().map(|(_, words)| words.clone())))
+                .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone())))
+                .accounts_for(facts.touching_only(node))
+        })
+        .collect()
+}
+
+/// Nodes on which exec is lost while it works elsewhere.
+pub(super) fn silent(facts: &Facts<'_>) -> Vec<Finding> {
+    let lost = facts.observations().filter_map(|(wrong, seen)| match seen {
+        Observation::NoExec { node, message, elsewhere_works: true } => Some((node.as_str(), (&wrong.name, message))),
+        _ => None,
+    });
+    grouped(lost)
+        .into_iter()
+        .map(|(node, seen)| {
+            let ready = facts.nodes.iter().any(|known| known.name == node && known.ready);
+            let though = if ready { ", though it is Ready" } else { "" };
+            Finding::new(
+                Layer::Node,
+                node,
+                Confidence::Certain,
+                format!("{node} answers neither exec nor logs{though}; other nodes do"),
+            )
+            .on([node])
+            .advise(format!("kubectl get --raw /api/v1/nodes/{node}/proxy/healthz"))
+            .advise(format!("on {node}: is the kubelet's port 10250 open, do containerd and the kubelet run"))
+            .proven_by(dedup(seen.iter().map(|(_, message)| format!("exec on {node}: {message}"))))
+            .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone())))
+            .accounts_for(facts.touching_only(node))
+        })
+        .collect()
+}
+
+/// Other conditions, labels and fields that are wrong, one finding for each and the
+/// nodes that share it.
+pub(super) fn not_as_it_should_be(facts: &Facts<'_>) -> Vec<Finding> {
+    let mut by_what: BTreeMap<&str, Vec<(&str, &str, String)>> = BTreeMap::new();
+    for (wrong, seen) in facts.observations() {
+        if let Observation::Node { node, what, expected, found } = seen
+            && !is_readiness(what)
+        {
+            let words = format!("{node}: {what} is {found}, it should be {expected}");
+            by_what.entry(what).or_default().push((node, &wrong.name, words));
+        }
+    }
+    let mut findings = Vec::new();
+    for (what, seen) in by_what {
+        let nodes = seen.iter().map(|(node, ..)| *node).collect();
+        for Group { subject, nodes } in facts.groups(&nodes) {
+            let of_group: Vec<_> = seen.iter().filter(|(node, ..)| nodes.iter().any(|n| n == node)).collect();
+            let first = of_group.first().map(|(_, _, words)| words.as_str()).unwrap_or_default();
+            let summary = match nodes.len() {
+                1 => first.to_owned(),
+                count => format!("{what} is wrong on {count} nodes, for example {first}"),
+            };
+            findings.push(
+                Finding::new(Layer::Node, subject, Confidence::Certain, summary)
+                    .on(nodes.iter().cloned())
+                    .advise(format!("kubectl describe node {}", nodes.join(" ")))
+                    .proven_by(dedup(of_group.iter().map(|(_, _, words)| words.clone())))
+                    .accounts_for(dedup(of_group.iter().map(|(_, check, _)| (*check).to_owned()))),
+            );
+        }
+    }
+    findings
+}
+
+/// Whether an observation says that the node as a whole does not work.
+fn is_readiness(what: &str) -> bool {
+    let what = what.to_ascii_lowercase();
+    what == "condition ready" || what.contains("lease")
+}
+
+/// The same items, each once, in order.
+pub(super) fn dedup(items: impl IntoIterator<Item = String>) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    items.into_iter().filter(|item| seen.insert(item.clone())).collect()
+}

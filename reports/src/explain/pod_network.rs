@@ -1,0 +1,161 @@
+//! The pod network of a node.
+//!
+//! From: updates after which pods of one patch level reach nobody
+//! (microsoft/Windows-Containers#516, projectcalico/calico#9019); address spoofing
+//! switched off on one hypervisor; overlay rules lost after a reboot.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Answer, Confidence, Facts, Finding, Layer, backend,
+    facts::{Group, Probe, is_pod, proof},
+};
+use crate::event::Destination;
+
+/// Which way the traffic of a node's pods is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Cut {
+    To,
+    From,
+    Both,
+    Within,
+}
+
+/// A node that explains dead ways, and the ways.
+struct Culprit<'a> {
+    node: &'a str,
+    cut: Cut,
+    ways: Vec<Probe<'a>>,
+    /// Nodes that explain the same ways as well.
+    or: Vec<&'a str>,
+}
+
+pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
+    let single = backend::addresses(facts);
+    let counts = |probe: &Probe<'_>| !single.iter().any(|(address, _)| *address == probe.cell.address);
+    let mut pods = facts.probes_where(|cell| is_pod(cell.destination) && cell.destination_node.is_some());
+    pods.retain(counts);
+    let (within, across): (Vec<Probe<'_>>, Vec<Probe<'_>>) = pods.into_iter().partition(is_within);
+    if across.len() > 1 && across.iter().all(|probe| probe.answer == Answer::Dead) && nodes_of(&across).len() > 2 {
+        return vec![everywhere(facts, &across)];
+    }
+    let culprits = culprits(&across);
+    let mut findings = Vec::new();
+    for cut in [Cut::Both, Cut::To, Cut::From] {
+        let alike: Vec<&Culprit<'_>> = culprits.iter().filter(|culprit| culprit.cut == cut).collect();
+        for group in facts.groups(&alike.iter().map(|culprit| culprit.node).collect()) {
+            let members: Vec<_> =
+                alike.iter().filter(|culprit| group.nodes.iter().any(|node| node == culprit.node)).collect();
+            let ways: Vec<Probe<'_>> = members.iter().flat_map(|culprit| culprit.ways.iter().copied()).collect();
+            let or: BTreeSet<&str> = members.iter().flat_map(|culprit| culprit.or.iter().copied()).collect();
+            findings.push(finding(facts, &group, cut, &ways, &or));
+        }
+    }
+    for node in nodes_of(&within) {
+        let ways: Vec<Probe<'_>> =
+            within.iter().filter(|probe| probe.cell.destination_node.as_deref() == Some(node)).copied().collect();
+        if ways.iter().all(|probe| probe.answer == Answer::Dead) {
+            let group = Group { subject: node.to_owned(), nodes: vec![node.to_owned()] };
+            findings.push(finding(facts, &group, Cut::Within, &ways, &BTreeSet::new()));
+        }
+    }
+    findings
+}
+
+fn is_within(probe: &Probe<'_>) -> bool {
+    probe.cell.destination == Destination::WindowsPodSameNode || probe.cell.source_node == probe.cell.destination_node
+}
+
+fn nodes_of<'a>(probes: &[Probe<'a>]) -> BTreeSet<&'a str> {
+    probes
+        .iter()
+        .flat_map(|probe| [probe.cell.source_node.as_deref(), probe.cell.destination_node.as_deref()])
+        .flatten()
+        .collect()
+}
+
+/// The fewest nodes that explain the dead ways: the node that explains most comes
+/// first, and what it explains is taken off before the next is looked for.
+fn culprits<'a>(across: &[Probe<'a>]) -> Vec<Culprit<'a>> {
+    let mut left: Vec<Probe<'a>> = across.iter().filter(|probe| probe.answer == Answer::Dead).copied().collect();
+    let mut culprits: Vec<Culprit<'a>> = Vec::new();
+    while !left.is_empty() {
+        let explains = |node: &'a str| -> (Vec<Probe<'a>>, Cut) {
+            let to = dead_ways(across, |probe| probe.cell.destination_node.as_deref() == Some(node));
+            let from = dead_ways(across, |probe| probe.cell.source_node.as_deref() == Some(node));
+            let cut = match (to.is_empty(), from.is_empty()) {
+                (false, false) => Cut::Both,
+                (false, true) => Cut::To,
+                _ => Cut::From,
+            };
+            let mut ways = to;
+            ways.extend(from);
+            ways.retain(|way| left.iter().any(|open| std::ptr::eq(open.cell, way.cell)));
+            (ways, cut)
+        };
+        let candidates: Vec<(&str, (Vec<Probe<'a>>, Cut))> =
+            nodes_of(&left).into_iter().map(|node| (node, explains(node))).collect();
+        let most = candidates.iter().map(|(_, (ways, _))| ways.len()).max().unwrap_or_default();
+        if most == 0 {
+            break;
+        }
+        let mut best = candidates.into_iter().filter(|(_, (ways, _))| ways.len() == most);
+        let Some((node, (ways, cut))) = best.next() else { break };
+        let same =
+            |other: &[Probe<'_>]| other.iter().all(|way| ways.iter().any(|mine| std::ptr::eq(mine.cell, way.cell)));
+        let or = best.filter(|(_, (others, _))| same(others)).map(|(node, _)| node).collect();
+        left.retain(|open| !ways.iter().any(|way| std::ptr::eq(open.cell, way.cell)));
+        culprits.push(Culprit { node, cut, ways, or });
+    }
+    culprits
+}
+
+/// The ways that satisfy a condition, where every one of them is dead.
+fn dead_ways<'a>(across: &[Probe<'a>], condition: impl Fn(&Probe<'a>) -> bool) -> Vec<Probe<'a>> {
+    let ways: Vec<Probe<'a>> = across.iter().filter(|probe| condition(probe)).copied().collect();
+    if ways.iter().all(|probe| probe.answer == Answer::Dead) { ways } else { Vec::new() }
+}
+
+fn finding(facts: &Facts<'_>, group: &Group, cut: Cut, ways: &[Probe<'_>], or: &BTreeSet<&str>) -> Finding {
+    let subject = group.subject.as_str();
+    let build = facts.build_of(group);
+    let trouble = match cut {
+        Cut::Both => "reach no pod on another node, and none reaches them",
+        Cut::To => "are reached from no other node, though they reach others or were not asked to",
+        Cut::From => "reach no pod on another node, though they are reached or nobody tried",
+        Cut::Within => "do not reach the pods beside them on the same node",
+    };
+    let confidence = if or.is_empty() { Confidence::Likely } else { Confidence::Possible };
+    let mut finding =
+        Finding::new(Layer::PodNetwork, subject, confidence, format!("pods on {subject}{build} {trouble}"))
+            .on(group.nodes.iter().cloned())
+            .advise(format!(
+                "on {subject}: Get-HnsNetwork and Get-HnsEndpoint, the routes, and the log of the CNI's pod"
+            ))
+            .advise("the updates last installed there, beside a node whose pods work");
+    for other in or {
+        finding = finding.or(
+            Layer::PodNetwork,
+            *other,
+            format!("the pod network of {other}: nothing was measured that tells the two ends apart"),
+        );
+    }
+    let to_backends = matches!(cut, Cut::To | Cut::Both);
+    let services = facts.probes_where(|cell| super::service_ip::is_any(cell.destination) && to_backends);
+    let losing: Vec<Probe<'_>> = services.into_iter().filter(|probe| probe.answer == Answer::Partial).collect();
+    finding.proven_by(proof(ways)).accounts_for(facts.checks_of(ways)).accounts_for(facts.checks_of(&losing))
+}
+
+/// No way between nodes works at all.
+fn everywhere(facts: &Facts<'_>, ways: &[Probe<'_>]) -> Finding {
+    Finding::new(
+        Layer::PodNetwork,
+        "cluster",
+        Confidence::Likely,
+        "no pod reaches a pod on another node, whatever the nodes",
+    )
+    .advise("the CNI's pods on every node, and whether the network between the nodes lets its encapsulation through")
+    .on(nodes_of(ways))
+    .proven_by(proof(ways))
+    .accounts_for(facts.checks_of(ways))
+}
