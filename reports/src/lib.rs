@@ -21,6 +21,7 @@ pub mod id;
 pub mod junit;
 pub mod log;
 pub mod report;
+pub mod text;
 pub mod verdict;
 pub mod write;
 

@@ -1,0 +1,134 @@
+//! Lines, indents and wrapping.
+
+use super::Style;
+use crate::clean;
+
+/// The width of labels such as `evidence`.
+const LABEL: usize = 10;
+/// What one item may say; reports have the rest.
+const LONGEST: usize = 600;
+
+/// Text that grows downwards.
+pub(super) struct Page {
+    style: Style,
+    width: usize,
+    text: String,
+}
+
+impl Page {
+    pub(super) fn new(style: Style, width: usize) -> Self {
+        Self { style, width, text: String::new() }
+    }
+
+    pub(super) fn style(&self) -> Style {
+        self.style
+    }
+
+    pub(super) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// A line of our own making, painted already.
+    pub(super) fn line(&mut self, line: &str) {
+        self.text.push_str(line.trim_end());
+        self.text.push('\n');
+    }
+
+    /// A blank line, unless there is one.
+    pub(super) fn blank(&mut self) {
+        if !self.text.is_empty() && !self.text.ends_with("\n\n") {
+            self.text.push('\n');
+        }
+    }
+
+    /// A title after a blank line.
+    pub(super) fn title(&mut self, title: &str) {
+        self.blank();
+        let painted = self.style.title(title);
+        self.line(&painted);
+    }
+
+    /// A label and text from outside, made harmless and wrapped beside the label.
+    pub(super) fn item(&mut self, indent: &str, label: &str, text: &str) {
+        let text = clean::one_line(&clean::excerpt(text, LONGEST * 4));
+        let text = clean::shortened(&text, LONGEST);
+        let mut lead = format!("  {indent}{}", padded(label, LABEL));
+        let room = self.width.saturating_sub(shown(&lead)).max(20);
+        for line in wrapped(&text, room) {
+            self.line(&format!("{lead}{line}"));
+            lead = " ".repeat(2 + indent.len() + LABEL);
+        }
+    }
+
+    pub(super) fn finish(mut self) -> String {
+        while self.text.ends_with("\n\n") {
+            self.text.pop();
+        }
+        self.text
+    }
+}
+
+/// Breaks text at spaces; a word longer than the room stands alone, so that paths
+/// and commands stay whole.
+fn wrapped(text: &str, room: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let fits = |line: &String| line.is_empty() || line.chars().count() + 1 + word.chars().count() <= room;
+        match lines.last_mut() {
+            Some(line) if fits(line) => {
+                if !line.is_empty() {
+                    line.push(' ');
+                }
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+/// How many columns a painted text takes.
+pub(super) fn shown(painted: &str) -> usize {
+    clean::plain(painted).chars().count()
+}
+
+/// A painted text, filled up with spaces on the right.
+pub(super) fn padded(painted: &str, width: usize) -> String {
+    format!("{painted}{}", " ".repeat(width.saturating_sub(shown(painted))))
+}
+
+/// A painted text, filled up with spaces on the left.
+pub(super) fn pushed(painted: &str, width: usize) -> String {
+    format!("{}{painted}", " ".repeat(width.saturating_sub(shown(painted))))
+}
+
+/// Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`.
+pub(super) fn seconds(seconds: f64) -> String {
+    if seconds < 9.95 {
+        format!("{seconds:.1} s")
+    } else if seconds < 119.5 {
+        format!("{seconds:.0} s")
+    } else {
+        format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_from_outside_is_wrapped_beside_its_label_and_harmless() {
+        let mut page = Page::new(Style::Plain, 60);
+        page.item("", "seen", "\u{1b}[31mone two three\u{1b}[0m\nfour five six seven eight nine ten eleven twelve");
+        insta::assert_snapshot!(page.finish(), @r"
+        seen      one two three four five six seven eight nine ten
+                  eleven twelve
+        ");
+    }
+
+    #[test]
+    fn seconds_read_as_people_say_them() {
+        assert_eq!([0.04, 9.9, 12.4, 119.0, 200.0].map(seconds), ["0.0 s", "9.9 s", "12 s", "119 s", "3 min 20 s"]);
+    }
+}

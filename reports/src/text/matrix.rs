@@ -1,0 +1,149 @@
+//! Who reaches what: sources down, destinations across.
+
+use super::{
+    Style,
+    layout::{Page, padded},
+};
+use crate::{
+    event::{Destination, Vantage},
+    report::{Crossing, Path, Reach, Report},
+};
+
+/// Details below the matrix; a cluster where more is broken has a finding for it.
+const SHOWN: usize = 8;
+
+pub(super) fn write(page: &mut Page, report: &Report) {
+    if report.matrix.is_empty() {
+        return;
+    }
+    let mut sources: Vec<Vantage> = report.matrix.iter().map(|crossing| crossing.source).collect();
+    sources.dedup();
+    let mut destinations: Vec<Destination> = report.matrix.iter().map(|crossing| crossing.destination).collect();
+    destinations.sort_unstable();
+    destinations.dedup();
+    let style = page.style();
+    let heads: Vec<Vec<&str>> = destinations.iter().map(|destination| head(*destination)).collect();
+    let widths: Vec<usize> = heads
+        .iter()
+        .map(|head| head.iter().map(|line| line.len()).max().unwrap_or_default().max("limit".len()))
+        .collect();
+    let label = sources.iter().map(|source| source.as_words().len()).max().unwrap_or_default().max("from \\ to".len());
+
+    page.blank();
+    for line in 0..2 {
+        let mut text = format!("  {}", padded(&style.faint(if line == 1 { "from \\ to" } else { "" }), label));
+        for (head, width) in heads.iter().zip(&widths) {
+            text.push_str("  ");
+            text.push_str(&padded(&style.title(head.get(line).unwrap_or(&"")), *width));
+        }
+        page.line(&text);
+    }
+    for source in sources {
+        let mut text = format!("  {}", padded(source.as_words(), label));
+        for (destination, width) in destinations.iter().zip(&widths) {
+            let crossing =
+                report.matrix.iter().find(|found| found.source == source && found.destination == *destination);
+            text.push_str("  ");
+            text.push_str(&padded(&cell(crossing, style), *width));
+        }
+        page.line(&text);
+    }
+    details(page, report);
+}
+
+/// Two short lines for each destination.
+fn head(destination: Destination) -> Vec<&'static str> {
+    match destination {
+        Destination::WindowsPodSameNode => vec!["win pod", "same node"],
+        Destination::WindowsPodOtherNode => vec!["win pod", "other node"],
+        Destination::LinuxPod => vec!["linux", "pod"],
+        Destination::WindowsServiceIp => vec!["service", "ip"],
+        Destination::OwnServiceIp => vec!["own", "service"],
+        Destination::LinuxServiceIp => vec!["linux", "service"],
+        Destination::ServiceName => vec!["service", "name"],
+        Destination::NodePort => vec!["node", "port"],
+        Destination::OwnNodePort => vec!["own", "node port"],
+        Destination::LoadBalancer => vec!["load", "balancer"],
+        Destination::Internet => vec!["", "internet"],
+        Destination::ApiServer => vec!["api", "server"],
+    }
+}
+
+fn cell(crossing: Option<&Crossing>, style: Style) -> String {
+    match crossing {
+        None => style.faint("·"),
+        Some(crossing) => match crossing.reach {
+            Reach::Open => style.good("ok"),
+            Reach::Limitation => style.good("limit"),
+            Reach::Unknown => style.odd("?"),
+            Reach::Partial => style.bad(&percent(crossing.answered, crossing.tried.saturating_sub(crossing.lost))),
+            Reach::Closed => style.bad("DEAD"),
+        },
+    }
+}
+
+/// Never 100 where something is missing, never 0 where something came back.
+fn percent(answered: u64, asked: u64) -> String {
+    let part = answered.saturating_mul(100).checked_div(asked).unwrap_or_default();
+    format!("{}%", part.clamp(1, 99))
+}
+
+/// Where a crossing is not the same everywhere: which nodes are worse than others.
+fn details(page: &mut Page, report: &Report) {
+    let mut shown = 0;
+    let mut left = 0;
+    for crossing in report.matrix.iter().filter(|crossing| matches!(crossing.reach, Reach::Closed | Reach::Partial)) {
+        let words = format!("{} to {}", crossing.source.as_words(), crossing.destination.as_words());
+        for (bad, ways) in worst(crossing) {
+            if shown == SHOWN {
+                left += 1;
+                continue;
+            }
+            let open =
+                crossing.paths.iter().filter(|path| matches!(path.reach, Reach::Open | Reach::Limitation)).count();
+            let others = if open == 0 { String::new() } else { format!("; {open} other ways are fine") };
+            page.item("", if shown == 0 { "dead ways" } else { "" }, &format!("{words}: {bad}, {ways}{others}"));
+            shown += 1;
+        }
+    }
+    if left > 0 {
+        page.item("", "", &format!("and {left} more, all in the reports"));
+    }
+}
+
+/// The bad paths of a crossing, by the end they share where they share one.
+fn worst(crossing: &Crossing) -> Vec<(String, String)> {
+    let bad: Vec<&Path> =
+        crossing.paths.iter().filter(|path| matches!(path.reach, Reach::Closed | Reach::Partial)).collect();
+    let shared = |end: fn(&Path) -> Option<&str>| {
+        let first = bad.first().and_then(|path| end(path))?;
+        (bad.len() > 1 && bad.iter().all(|path| end(path) == Some(first))).then_some(first)
+    };
+    let sum = |paths: &[&Path]| {
+        let count = |field: fn(&Path) -> u64| paths.iter().map(|path| field(path)).sum::<u64>();
+        let mut words = format!("{} of {} answered", count(|path| path.answered), count(|path| path.tried));
+        let outcomes: [(u64, &str); 4] = [
+            (count(|path| path.timed_out), "timed out"),
+            (count(|path| path.refused), "refused"),
+            (count(|path| path.connected_only), "connected only"),
+            (count(|path| path.otherwise), "failed otherwise"),
+        ];
+        for (count, outcome) in outcomes.into_iter().filter(|(count, _)| *count > 0) {
+            words.push_str(&format!(", {count} {outcome}"));
+        }
+        words
+    };
+    if let Some(node) = shared(|path| path.source_node.as_deref()) {
+        return vec![(format!("from {node}"), sum(&bad))];
+    }
+    if let Some(node) = shared(|path| path.destination_node.as_deref()) {
+        return vec![(format!("to {node}"), sum(&bad))];
+    }
+    let ends = |path: &Path| match (&path.source_node, &path.destination_node) {
+        (Some(from), Some(to)) => format!("from {from} to {to}"),
+        (Some(from), None) => format!("from {from}"),
+        (None, Some(to)) => format!("to {to}"),
+        (None, None) => "everywhere".to_owned(),
+    };
+    bad.iter().map(|path| (ends(path), sum(&[path]))).collect()
+}
