@@ -4,27 +4,72 @@
 //! address, and every connection, wherever it starts, is one question to the
 //! [`Network`]: from this [`Source`] to that address, what happens? A
 //! destination where nothing listens refuses; an address nobody has times out;
-//! nothing else is ever lost without a fault that says so.
+//! nothing else is ever lost without a fault, or a documented limitation of
+//! Windows, that says so.
+//!
+//! The way of a connection: [`path`] says what the address means, [`attempt`]
+//! chooses a backend and asks the faults, and [`Network::connect`] lets the time
+//! pass and hands the two ends out.
 
 use std::{
-    net::{Ipv4Addr, SocketAddrV4},
-    sync::Arc,
-    time::Duration,
+    collections::HashMap,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::{
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
+        atomic::{AtomicU16, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
+use tokio::io::{AsyncReadExt as _, DuplexStream};
+
+use self::{
+    attempt::{Attempt, Fate},
+    dice::Dice,
+    members::Members,
+    path::own_address,
+    services::ServiceTable,
+};
 pub use self::{
+    addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, OUTSIDE},
     connection::{ConnectError, Connection, DnsError, Handler, ListenGuard, PingError},
+    dns::Resolved,
     facts::{NodeFacts, PodFacts, Source},
+    loopback::LoopbackError,
+    proxy::NetworkError,
+    services::{Backend, Endpoint, Service, ServicePort},
 };
-use self::members::Members;
-use crate::{clock::Clock, fault::FaultBoard};
+use crate::{
+    clock::Clock,
+    fault::{Broken, FaultBoard, Happening, Protocol, ServiceName},
+    shape::Features,
+};
 
+mod addresses;
+mod attempt;
+mod balancer;
+mod connect_request;
 mod connection;
+mod dice;
+mod dns;
 mod facts;
+mod loopback;
 mod members;
+mod path;
+mod proxy;
+mod services;
+mod watch;
+#[cfg(test)]
+mod tests;
 
 /// How much may be under way in each direction of a connection before the writer waits.
 const BUFFER: usize = 64 * 1024;
+
+/// How long a resolver asks before it gives up, in real time.
+const DNS_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first port that clients connect from.
+const FIRST_EPHEMERAL: u16 = 49152;
 
 /// The virtual network of one testbed. Clones share it.
 #[derive(Debug, Clone)]
@@ -35,40 +80,108 @@ pub struct Network {
 #[derive(Debug)]
 struct Inner {
     members: Members,
+    services: Mutex<ServiceTable>,
+    /// Which backend a client keeps, for Services with session affinity.
+    sticky: Mutex<HashMap<(ServiceName, Ipv4Addr), SocketAddrV4>>,
+    /// Moves on whenever Services, endpoints or nodes change.
+    services_changed: tokio::sync::watch::Sender<u64>,
     clock: Clock,
     faults: FaultBoard,
+    host_reaches_services: bool,
+    gives_load_balancers: bool,
+    dice: Dice,
+    next_port: AtomicU16,
+    /// The range of real loopback addresses, where there is one.
+    loopback: OnceLock<loopback::Range>,
+    /// Listeners that live as long as the network.
+    kept: Mutex<Vec<ListenGuard>>,
 }
 
 impl Network {
     /// A network without members.
     #[must_use]
-    pub fn new(clock: Clock, faults: FaultBoard) -> Self {
-        Self { inner: Arc::new(Inner { members: Members::default(), clock, faults }) }
+    pub fn new(clock: Clock, faults: FaultBoard, features: &Features) -> Self {
+        Self {
+            inner: Arc::new(Inner {
+                members: Members::default(),
+                services: Mutex::default(),
+                sticky: Mutex::default(),
+                services_changed: tokio::sync::watch::Sender::new(0),
+                clock,
+                faults,
+                host_reaches_services: features.host_reaches_services,
+                gives_load_balancers: features.load_balancer,
+                dice: Dice::default(),
+                next_port: AtomicU16::new(FIRST_EPHEMERAL),
+                loopback: OnceLock::new(),
+                kept: Mutex::default(),
+            }),
+        }
     }
 
-    /// Makes a node known.
+    /// Makes a node known, or its facts anew.
     pub fn add_node(&self, node: Arc<NodeFacts>) {
         self.inner.members.add_node(node);
+        self.inner.services_changed.send_modify(|version| *version += 1);
     }
 
     /// Gives a pod its address. Nothing listens there yet.
     pub fn attach(&self, pod: Arc<PodFacts>) {
-        self.inner.members.attach(pod);
+        self.inner.members.attach(Arc::clone(&pod));
+        self.inner.faults.happened(&Happening::PodStarted(pod));
     }
 
     /// Takes a pod's address away; its listeners close with their guards.
     pub fn detach(&self, uid: &str) {
-        self.inner.members.detach(uid);
+        if let Some(pod) = self.inner.members.detach(uid) {
+            self.inner.faults.happened(&Happening::PodDeleted(pod));
+        }
     }
 
     /// Opens a port of a pod, until the guard is dropped.
     pub fn listen(&self, pod: &PodFacts, port: u16, handler: Handler) -> ListenGuard {
-        self.inner.members.listen(SocketAddrV4::new(pod.ip, port), handler)
+        self.inner.members.listen(SocketAddrV4::new(pod.ip, port), Some(&pod.uid), handler)
     }
 
     /// Opens a port of a node's own network, until the guard is dropped.
     pub fn listen_on_node(&self, node: &NodeFacts, port: u16, handler: Handler) -> ListenGuard {
-        self.inner.members.listen(SocketAddrV4::new(node.internal_ip, port), handler)
+        self.inner.members.listen(SocketAddrV4::new(node.internal_ip, port), None, handler)
+    }
+
+    /// Opens a port of a host beyond the cluster, which has this name in the world's DNS, until the guard is dropped.
+    ///
+    /// The host itself stays: closed ports of it refuse.
+    pub fn listen_outside(&self, name: Option<&str>, address: SocketAddrV4, handler: Handler) -> ListenGuard {
+        self.inner.members.add_outside(name, *address.ip());
+        self.inner.members.listen(address, None, handler)
+    }
+
+    /// Stores a Service as it is now.
+    pub fn put_service(&self, service: Service) {
+        self.inner.change_services(|table| {
+            table.put_service(service);
+            Vec::new()
+        });
+    }
+
+    /// Forgets a Service.
+    pub fn remove_service(&self, name: &ServiceName) {
+        self.inner.change_services(|table| {
+            table.remove_service(name);
+            Vec::new()
+        });
+    }
+
+    /// Stores one slice (named within its Service's namespace) of a Service's endpoints.
+    pub fn put_slice(&self, slice: &str, service: ServiceName, endpoints: Vec<Endpoint>) {
+        let slice = (service.namespace.clone(), slice.to_owned());
+        self.inner.change_services(|table| table.put_slice(slice, service, endpoints, now()));
+    }
+
+    /// Forgets one slice of endpoints.
+    pub fn remove_slice(&self, namespace: &str, slice: &str) {
+        let slice = (namespace.to_owned(), slice.to_owned());
+        self.inner.change_services(|table| table.remove_slice(&slice, now()));
     }
 
     /// Connects, waiting at most `timeout` of real (unscaled) time.
@@ -78,21 +191,37 @@ impl Network {
     /// [`ConnectError`] says how the attempt ended; a timeout takes as long as one.
     pub async fn connect(
         &self,
-        _from: &Source,
+        from: &Source,
         to: SocketAddrV4,
         timeout: Duration,
     ) -> Result<Connection, ConnectError> {
-        let Some(handler) = self.inner.members.listener(to) else {
-            if self.inner.members.has_address(*to.ip()) {
-                return Err(ConnectError::Refused);
-            }
+        let Attempt { delay, round_trip, client, fate } = self.inner.attempt(from, to, Protocol::Tcp);
+        let took = round_trip + delay;
+        if took > timeout || matches!(fate, Fate::Broken(Broken::Dropped)) {
             self.inner.clock.pass(timeout).await;
             return Err(ConnectError::TimedOut);
-        };
-        let peer = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0);
+        }
+        if !delay.is_zero() {
+            self.inner.clock.pass(delay).await;
+        }
+        let port = self.inner.ephemeral_port();
+        let own = SocketAddrV4::new(own_address(from).unwrap_or(client), port);
         let (near, far) = tokio::io::duplex(BUFFER);
-        tokio::spawn(handler(Connection { stream: far, peer, local: to, took: Duration::ZERO }));
-        Ok(Connection { stream: near, peer: to, local: peer, took: Duration::ZERO })
+        match fate {
+            Fate::Open(local, Some(handler)) => {
+                let peer = SocketAddrV4::new(client, port);
+                tokio::spawn(handler(Connection { stream: far, peer, local, took }));
+            }
+            Fate::Broken(Broken::Silent) => {
+                tokio::spawn(say_nothing(far));
+            }
+            Fate::Broken(Broken::Reset) => return Err(ConnectError::Reset),
+            Fate::Broken(Broken::NoRoute) => return Err(ConnectError::NoRoute),
+            Fate::Broken(Broken::Refused | Broken::Dropped) | Fate::Open(_, None) => {
+                return Err(ConnectError::Refused);
+            }
+        }
+        Ok(Connection { stream: near, peer: to, local: own, took })
     }
 
     /// Resolves a name as the source's operating system would.
@@ -100,21 +229,105 @@ impl Network {
     /// # Errors
     ///
     /// [`DnsError`] says what the resolver would say.
-    pub async fn resolve(&self, _from: &Source, _name: &str) -> Result<Vec<Ipv4Addr>, DnsError> {
-        let _ = &self.inner.faults;
-        Err(DnsError::NoSuchName)
+    pub async fn resolve(&self, from: &Source, name: &str) -> Result<Vec<Ipv4Addr>, DnsError> {
+        self.lookup(from, None, name).await.map(|resolved| resolved.addresses)
+    }
+
+    /// Resolves a name by the DNS server at `server` (as `nslookup name server` does), or by the usual one.
+    ///
+    /// # Errors
+    ///
+    /// [`DnsError`] says what the resolver would say.
+    pub async fn lookup(&self, from: &Source, server: Option<Ipv4Addr>, name: &str) -> Result<Resolved, DnsError> {
+        if let Ok(address) = name.parse() {
+            return Ok(Resolved { name: name.to_owned(), addresses: vec![address] });
+        }
+        if name.trim_end_matches('.').eq_ignore_ascii_case("localhost") {
+            return Ok(Resolved { name: "localhost".into(), addresses: vec![Ipv4Addr::LOCALHOST] });
+        }
+        let dns::Outcome { delay, answer } = self.inner.question(from, server, name);
+        let lost = answer == Err(DnsError::TimedOut) || delay > DNS_PATIENCE;
+        let wait = if lost { DNS_PATIENCE } else { delay };
+        if !wait.is_zero() {
+            self.inner.clock.pass(wait).await;
+        }
+        if lost { Err(DnsError::TimedOut) } else { answer }
     }
 
     /// Sends one ICMP echo request, waiting at most `timeout` of real (unscaled) time.
     ///
+    /// Service addresses and load balancers answer no pings, and what a Windows pod sends beyond the cluster is lost
+    /// (the Windows network plug-ins cannot translate ICMP).
+    ///
     /// # Errors
     ///
     /// [`PingError`] when no reply comes.
-    pub async fn ping(&self, _from: &Source, to: Ipv4Addr, timeout: Duration) -> Result<Duration, PingError> {
-        if self.inner.members.has_address(to) {
-            return Ok(Duration::from_millis(1));
+    pub async fn ping(&self, from: &Source, to: Ipv4Addr, timeout: Duration) -> Result<Duration, PingError> {
+        let Attempt { delay, round_trip, fate, .. } =
+            self.inner.attempt(from, SocketAddrV4::new(to, 0), Protocol::Icmp);
+        match fate {
+            Fate::Open(..) if round_trip + delay <= timeout => {
+                if !delay.is_zero() {
+                    self.inner.clock.pass(delay).await;
+                }
+                Ok(round_trip + delay)
+            }
+            Fate::Broken(Broken::NoRoute) => Err(PingError::NoRoute),
+            Fate::Open(..) | Fate::Broken(_) => {
+                self.inner.clock.pass(timeout).await;
+                Err(PingError::TimedOut)
+            }
         }
-        self.inner.clock.pass(timeout).await;
-        Err(PingError::TimedOut)
     }
+
+    /// Sends what reaches the API server's virtual address to the real one.
+    pub fn forward_api_server(&self, real: SocketAddr) {
+        let handler: Handler = Arc::new(move |mut connection: Connection| {
+            Box::pin(async move {
+                match tokio::net::TcpStream::connect(real).await {
+                    Ok(mut server) => {
+                        // Either side may cut the connection whenever it likes.
+                        let _ = tokio::io::copy_bidirectional(&mut connection.stream, &mut server).await;
+                    }
+                    Err(error) => tracing::debug!(%error, %real, "the API server took no connection"),
+                }
+            })
+        });
+        let guard = self.inner.members.listen(API_SERVER, None, handler);
+        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
+    }
+}
+
+impl Inner {
+    fn services(&self) -> MutexGuard<'_, ServiceTable> {
+        self.services.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sticky(&self) -> MutexGuard<'_, HashMap<(ServiceName, Ipv4Addr), SocketAddrV4>> {
+        self.sticky.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change_services(&self, change: impl FnOnce(&mut ServiceTable) -> Vec<Happening>) {
+        let happened = change(&mut self.services());
+        for happening in &happened {
+            self.faults.happened(happening);
+        }
+        self.services_changed.send_modify(|version| *version += 1);
+    }
+
+    fn ephemeral_port(&self) -> u16 {
+        let next = |port: u16| Some(port.checked_add(1).unwrap_or(FIRST_EPHEMERAL));
+        self.next_port.fetch_update(Ordering::Relaxed, Ordering::Relaxed, next).unwrap_or(FIRST_EPHEMERAL)
+    }
+}
+
+/// Holds a connection open without a word until the client gives up.
+async fn say_nothing(mut stream: DuplexStream) {
+    let mut ignored = [0; 1024];
+    while let Ok(1..) = stream.read(&mut ignored).await {}
+}
+
+/// The time on the runtime's clock, which tests can stop.
+fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
 }
