@@ -1,0 +1,160 @@
+//! One question about a cluster, as a value.
+//!
+//! Everything that lists, explains, plans or reports a check reads it from its
+//! [`Check`]; nothing about a check is said twice.
+
+use std::{fmt, time::Duration};
+
+use futures::future::BoxFuture;
+use winconform_manifests::Manifest;
+use winconform_reports::{CheckId, Level, Verdict, id::CheckIdError};
+
+use crate::{blame::Trouble, context::Context, need::Need};
+
+/// What a check's `run` returns: a verdict, or why there is none. The harness's
+/// blame table turns a [`Trouble`] into a verdict, so `?` is always honest.
+pub type Answer = Result<Verdict, Trouble>;
+
+/// One question about a cluster.
+pub struct Check {
+    /// Its name, `suite/check`; the file is `suites/src/suite/check.rs`.
+    pub id: &'static str,
+    /// One sentence that names an observable behaviour.
+    pub title: &'static str,
+    /// The guide's statement it belongs to, for example `R3`.
+    pub statement: &'static str,
+    /// What passing means, in a sentence.
+    pub passing: &'static str,
+    /// What passing does not say, in a sentence.
+    pub silent_on: &'static str,
+    /// How much hangs on it.
+    pub level: Level,
+    /// How often it is asked, and of what.
+    pub scope: Scope,
+    /// What must be there for the question to make sense.
+    pub needs: &'static [Need],
+    /// The fixtures it looks at, which start before it.
+    pub uses: &'static [Use],
+    /// How long its own asking may take before `--timeout-scale`; fixtures have budgets of their own.
+    pub budget: Duration,
+    /// Whether it disturbs the cluster, so that it runs only with `--allow-disruptive`.
+    pub disruptive: bool,
+    /// Asks.
+    pub run: fn(Context) -> BoxFuture<'static, Answer>,
+}
+
+/// How often a check is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Once.
+    Cluster,
+    /// Once for each target, pinned to its nodes.
+    Target,
+    /// Once for each Windows node.
+    WindowsNode,
+    /// Once for each node, whatever its operating system.
+    EveryNode,
+}
+
+/// Objects that several checks share and only read.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Fixture {
+    /// Its name, which is also the stem of its manifest.
+    pub name: &'static str,
+    /// What it is for, in a few words.
+    pub summary: &'static str,
+    /// Its objects.
+    pub manifest: Manifest,
+    /// How often it is created.
+    pub spread: Spread,
+    /// Whether what its pods print is followed, because checks recognise requests in it.
+    pub follow_logs: bool,
+    /// Whether its pods use the host's network or processes, so that it lives in
+    /// the namespace that Pod Security allows that in.
+    pub host: bool,
+}
+
+/// How often a fixture is created, and where its pods go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Spread {
+    /// Once for each target, on any of its nodes.
+    Target,
+    /// Once on each Windows node.
+    WindowsNode,
+    /// Once, on one Linux node.
+    OneLinuxNode,
+}
+
+/// That a check looks at a fixture.
+#[derive(Debug, Clone, Copy)]
+pub struct Use {
+    /// Which one.
+    pub fixture: &'static Fixture,
+    /// Of which places.
+    pub extent: Extent,
+    /// How far it must have come.
+    pub stage: Stage,
+}
+
+/// Of which places a check looks at a fixture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// Only where the check itself is asked (all of them for a cluster-wide check).
+    Here,
+    /// Everywhere; elsewhere than here, those that did not come up are left out.
+    Everywhere,
+}
+
+/// How far a fixture must have come before a check that uses it begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// Its objects were accepted or refused; the check asks about just that.
+    Submitted,
+    /// It is ready, or it is known that it will not be; the check asks about just that.
+    Settled,
+    /// It is ready; otherwise the check cannot be asked.
+    Ready,
+}
+
+impl Use {
+    /// The fixture of the check's own place, ready.
+    #[must_use]
+    pub const fn ready(fixture: &'static Fixture) -> Self {
+        Self { fixture, extent: Extent::Here, stage: Stage::Ready }
+    }
+
+    /// The fixture of the check's own place, whatever came of it.
+    #[must_use]
+    pub const fn settled(fixture: &'static Fixture) -> Self {
+        Self { fixture, extent: Extent::Here, stage: Stage::Settled }
+    }
+
+    /// The fixture of the check's own place, as soon as its objects were sent.
+    #[must_use]
+    pub const fn submitted(fixture: &'static Fixture) -> Self {
+        Self { fixture, extent: Extent::Here, stage: Stage::Submitted }
+    }
+
+    /// The fixture of every place; the check's own must be ready.
+    #[must_use]
+    pub const fn everywhere(fixture: &'static Fixture) -> Self {
+        Self { fixture, extent: Extent::Everywhere, stage: Stage::Ready }
+    }
+}
+
+impl Check {
+    /// The parsed id.
+    ///
+    /// # Errors
+    ///
+    /// When the id is not of the form `suite/check`; a test of the registry shows that none is.
+    pub fn parsed_id(&self) -> Result<CheckId, CheckIdError> {
+        self.id.parse()
+    }
+}
+
+impl fmt::Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Check").field("id", &self.id).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,13 @@
+//! The cluster as the harness sees it: a counted client and the facts.
+
+mod client;
+mod facts;
+mod permissions;
+mod windows_build;
+
+pub use self::{
+    client::{Cluster, ConnectError, ConnectOptions, RequestCount},
+    facts::{Facts, NodeFacts, ObserveError, Os, Taint, Target},
+    permissions::{Permission, PermissionError, missing_permissions, required_permissions},
+    windows_build::{KernelVersion, Product, product_of},
+};

@@ -1,0 +1,126 @@
+//! What a run must be allowed to do, asked before it begins.
+
+use futures::{StreamExt, TryStreamExt, stream};
+use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use kube::{Api, Client, api::PostParams};
+use thiserror::Error;
+
+/// A verb on a resource.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// `create`, `list`, …
+    pub verb: &'static str,
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// The resource, with its subresource after a slash.
+    pub resource: &'static str,
+}
+
+impl std::fmt::Display for Permission {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.group.is_empty() {
+            true => write!(f, "{} {}", self.verb, self.resource),
+            false => write!(f, "{} {}.{}", self.verb, self.resource, self.group),
+        }
+    }
+}
+
+/// The API server would not say what we may do.
+#[derive(Debug, Error)]
+#[error("the API server did not say whether we may {permission}")]
+pub struct PermissionError {
+    permission: Permission,
+    #[source]
+    error: Box<kube::Error>,
+}
+
+const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
+    Permission { verb, group, resource }
+}
+
+/// What every run that creates objects needs, cluster-wide, since its namespaces
+/// do not exist yet. `nodes/proxy` is not among them: it would grant exec everywhere.
+#[must_use]
+pub fn required_permissions() -> &'static [Permission] {
+    const REQUIRED: &[Permission] = &[
+        may("create", "", "namespaces"),
+        may("list", "", "namespaces"),
+        may("delete", "", "namespaces"),
+        may("list", "", "nodes"),
+        may("watch", "", "nodes"),
+        may("create", "", "pods"),
+        may("list", "", "pods"),
+        may("watch", "", "pods"),
+        may("delete", "", "pods"),
+        may("get", "", "pods/log"),
+        may("create", "", "pods/exec"),
+        may("get", "", "pods/exec"),
+        may("create", "", "services"),
+        may("list", "", "services"),
+        may("watch", "", "services"),
+        may("delete", "", "services"),
+        may("list", "", "serviceaccounts"),
+        may("watch", "", "serviceaccounts"),
+        may("list", "", "events"),
+        may("watch", "", "events"),
+        may("create", "apps", "deployments"),
+        may("list", "apps", "deployments"),
+        may("watch", "apps", "deployments"),
+        may("delete", "apps", "deployments"),
+        may("list", "discovery.k8s.io", "endpointslices"),
+        may("watch", "discovery.k8s.io", "endpointslices"),
+        may("create", "coordination.k8s.io", "leases"),
+        may("patch", "coordination.k8s.io", "leases"),
+        may("list", "coordination.k8s.io", "leases"),
+        may("watch", "coordination.k8s.io", "leases"),
+    ];
+    REQUIRED
+}
+
+/// Asks which of `permissions` we do not have.
+///
+/// A cluster administrator is recognised by one question, so that most runs ask once.
+///
+/// # Errors
+///
+/// When the API server does not answer such a question.
+pub async fn missing_permissions(
+    client: &Client,
+    permissions: &[Permission],
+) -> Result<Vec<Permission>, PermissionError> {
+    if allowed(client, may("*", "*", "*")).await? {
+        return Ok(Vec::new());
+    }
+    let answers: Vec<Option<Permission>> = stream::iter(permissions.iter().copied())
+        .map(|permission| async move { Ok((!allowed(client, permission).await?).then_some(permission)) })
+        .buffered(8)
+        .try_collect()
+        .await?;
+    Ok(answers.into_iter().flatten().collect())
+}
+
+async fn allowed(client: &Client, permission: Permission) -> Result<bool, PermissionError> {
+    let (resource, subresource) = match permission.resource.split_once('/') {
+        Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
+        None => (permission.resource, None),
+    };
+    let review = SelfSubjectAccessReview {
+        spec: SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(ResourceAttributes {
+                verb: Some(permission.verb.to_owned()),
+                group: Some(permission.group.to_owned()),
+                resource: Some(resource.to_owned()),
+                subresource,
+                ..ResourceAttributes::default()
+            }),
+            ..SelfSubjectAccessReviewSpec::default()
+        },
+        ..SelfSubjectAccessReview::default()
+    };
+    let reviews: Api<SelfSubjectAccessReview> = Api::all(client.clone());
+    let answer = reviews
+        .create(&PostParams::default(), &review)
+        .await
+        .map_err(|error| PermissionError { permission, error: Box::new(error) })?;
+    Ok(answer.status.is_some_and(|status| status.allowed))
+}

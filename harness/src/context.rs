@@ -1,0 +1,369 @@
+//! What a check may touch: its place, its fixtures, and ways to ask.
+
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    coordination::v1::Lease,
+    core::v1::{Node, Pod, Service},
+    discovery::v1::EndpointSlice,
+};
+use kube::Client;
+use tokio::time::Instant;
+use winconform_reports::{
+    Event, Place, ResultId,
+    event::{Observation, Phase},
+};
+
+use crate::{
+    blame::Trouble,
+    budgets::{Budget, Budgets},
+    check::Fixture,
+    cluster::{Facts, NodeFacts, Target},
+    journal::millis,
+    probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, exec, probe_outside},
+    run::{
+        live_fixture::{LiveFixture, Ready, State, fixture_pods},
+        stage::Stage,
+    },
+    wait::{Look, WaitError, Watched, pause, until},
+};
+
+/// How often an exec whose outcome was lost is made again: managed API servers lose some.
+const TRANSPORT_TRIES: u32 = 3;
+
+/// What a check may touch. Cloning is cheap and gives the same context.
+#[derive(Debug, Clone)]
+pub struct Context {
+    stage: Arc<Stage>,
+    id: ResultId,
+    notes: Arc<Mutex<Notes>>,
+    probes: Arc<AtomicU32>,
+}
+
+/// What a check leaves behind besides its verdict.
+#[derive(Debug, Default)]
+pub(crate) struct Notes {
+    pub(crate) observations: Vec<Observation>,
+    pub(crate) phases: Vec<Phase>,
+    /// Commands and their outputs, for evidence.
+    pub(crate) transcript: Vec<String>,
+}
+
+impl Context {
+    pub(crate) fn new(stage: Arc<Stage>, id: ResultId) -> Self {
+        Self { stage, id, notes: Arc::default(), probes: Arc::default() }
+    }
+
+    pub(crate) fn take_notes(&self) -> Notes {
+        std::mem::take(&mut *self.notes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn note(&self, note: impl FnOnce(&mut Notes)) {
+        note(&mut self.notes.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// Where the check is asked.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.id.place
+    }
+
+    /// The cluster as it was found.
+    #[must_use]
+    pub fn facts(&self) -> &Facts {
+        &self.stage.facts
+    }
+
+    /// The target of the check's place.
+    ///
+    /// # Errors
+    ///
+    /// When the place has none: a check of scope cluster asked for it.
+    pub fn target(&self) -> Result<&Target, Trouble> {
+        let name = self.id.place.target().unwrap_or_default();
+        self.stage.facts.target(name).ok_or_else(|| Trouble::Unexpected(format!("there is no target `{name}`")))
+    }
+
+    /// The node of the check's place.
+    ///
+    /// # Errors
+    ///
+    /// When the place is no node.
+    pub fn node(&self) -> Result<&NodeFacts, Trouble> {
+        let name = self.id.place.node().unwrap_or_default();
+        self.stage.facts.node(name).ok_or_else(|| Trouble::Unexpected(format!("there is no node `{name}`")))
+    }
+
+    /// A client of the cluster.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.stage.client.clone()
+    }
+
+    /// How long things may take.
+    #[must_use]
+    pub fn budgets(&self) -> Budgets {
+        self.stage.budgets
+    }
+
+    /// The namespace of fixtures.
+    #[must_use]
+    pub fn namespace(&self) -> &str {
+        &self.stage.names.main
+    }
+
+    /// Our pods, kept current by one watch.
+    #[must_use]
+    pub fn pods(&self) -> &Watched<Pod> {
+        &self.stage.views.pods
+    }
+
+    /// Our Services, kept current by one watch.
+    #[must_use]
+    pub fn services(&self) -> &Watched<Service> {
+        &self.stage.views.services
+    }
+
+    /// The endpoints of our Services, kept current by one watch.
+    #[must_use]
+    pub fn endpoint_slices(&self) -> &Watched<EndpointSlice> {
+        &self.stage.views.slices
+    }
+
+    /// Our Deployments, kept current by one watch.
+    #[must_use]
+    pub fn deployments(&self) -> &Watched<Deployment> {
+        &self.stage.views.deployments
+    }
+
+    /// All nodes, kept current by one watch.
+    #[must_use]
+    pub fn nodes(&self) -> &Watched<Node> {
+        &self.stage.views.nodes
+    }
+
+    /// The nodes' leases, watched from the first time they are asked for.
+    pub async fn leases(&self) -> &Watched<Lease> {
+        self.stage.views.leases().await
+    }
+
+    /// Waits until `look` finds what it looks for; see [`until`].
+    ///
+    /// # Errors
+    ///
+    /// When a budget is spent, a cause shows that cannot heal, or the API server is lost.
+    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Look<T>) -> Result<T, WaitError> {
+        let from = Instant::now();
+        let found = until(&self.stage.views.signal, self.stage.budgets, what, look).await;
+        self.stage.cluster_time.note(&self.id.to_string(), from);
+        found
+    }
+
+    /// A fixture at the check's own place, whatever came of it.
+    ///
+    /// # Errors
+    ///
+    /// When the check does not use that fixture here.
+    pub fn fixture(&self, fixture: &Fixture) -> Result<&LiveFixture, Trouble> {
+        self.fixtures_here(fixture)
+            .next()
+            .ok_or_else(|| Trouble::Unexpected(format!("the check does not use `{}` here", fixture.name)))
+    }
+
+    /// A fixture at the check's own place, ready.
+    ///
+    /// # Errors
+    ///
+    /// When it did not come up, or the check does not use it here.
+    pub fn ready(&self, fixture: &Fixture) -> Result<Arc<Ready>, Trouble> {
+        let live = self.fixture(fixture)?;
+        match live.state() {
+            State::Ready(ready) => Ok(ready),
+            State::Failed(trouble) => Err(Trouble::Fixture {
+                fixture: live.key.to_string(),
+                reason: winconform_reports::Chain(trouble.as_ref()).to_string(),
+            }),
+            State::Planned | State::Submitted => {
+                Err(Trouble::Unexpected(format!("the check did not wait for `{}`", live.key)))
+            }
+        }
+    }
+
+    /// The fixture at each place that belongs to the check's own, those that came up.
+    pub fn ready_here(&self, fixture: &Fixture) -> impl Iterator<Item = (&LiveFixture, Arc<Ready>)> {
+        self.fixtures_here(fixture).filter_map(only_ready)
+    }
+
+    /// The fixture at every place where it came up.
+    pub fn ready_everywhere(&self, fixture: &Fixture) -> impl Iterator<Item = (&LiveFixture, Arc<Ready>)> {
+        let name = fixture.name;
+        self.stage.fixtures.values().map(Arc::as_ref).filter(move |live| live.key.name == name).filter_map(only_ready)
+    }
+
+    fn fixtures_here(&self, fixture: &Fixture) -> impl Iterator<Item = &LiveFixture> {
+        let name = fixture.name;
+        let place = self.id.place.clone();
+        self.stage.fixtures.values().map(Arc::as_ref).filter(move |live| {
+            live.key.name == name
+                && match (&live.key.place, &place) {
+                    (Place::Cluster, _) | (_, Place::Cluster) => true,
+                    (Place::Node { node, .. }, Place::Node { node: own, .. }) => node == own,
+                    (fixture, own) => fixture.target() == own.target(),
+                }
+        })
+    }
+
+    /// The pods of a fixture as they are now, Ready or not.
+    #[must_use]
+    pub fn pods_of(&self, live: &LiveFixture) -> Vec<Arc<Pod>> {
+        fixture_pods(&self.stage.views, &live.key.slug())
+    }
+
+    /// The Service of a fixture, where it has one and it was accepted.
+    #[must_use]
+    pub fn service_of(&self, live: &LiveFixture) -> Option<Arc<Service>> {
+        let slug = live.key.slug();
+        self.stage.views.services.peek(|services| services.get(&self.stage.names.main, &slug).cloned())
+    }
+
+    /// Runs a command in a pod's container.
+    ///
+    /// An outcome that was lost is asked for again, so the command must be safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be run, or its outcome stayed lost.
+    pub async fn exec(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
+        // What the command itself may take is in the cluster's time; ours is added on top.
+        let limit = self.stage.budgets.of(Budget::Exec) + self.stage.budgets.stretch(longest);
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let from = Instant::now();
+            let permit = self.stage.execs.acquire().await;
+            let outcome = exec(&self.stage.client, pod, command, limit).await;
+            drop(permit);
+            self.record(pod, command, &outcome);
+            match outcome {
+                Ok(output) => {
+                    let now = Instant::now();
+                    let accepted = now.checked_sub(output.took).unwrap_or(from);
+                    self.stage.cluster_time.note_between(&self.id.to_string(), accepted, now);
+                    return Ok(output);
+                }
+                Err(error @ (ExecError::Lost { .. } | ExecError::Refused { .. })) if tries < TRANSPORT_TRIES => {
+                    tracing::debug!(%error, tries, "an exec is made again");
+                    pause(Duration::from_millis(250) * tries).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn record(&self, pod: &PodRef, command: &[String], outcome: &Result<Output, ExecError>) {
+        let head = format!("{}/{} on {} $ {}", pod.namespace, pod.name, pod.node, command.join(" "));
+        let text = match outcome {
+            Ok(output) => format!("{head}\n{}{}exit code {}\n", output.stdout, output.stderr, output.exit_code),
+            Err(error) => format!("{head}\n{}\n", winconform_reports::Chain(error)),
+        };
+        self.note(|notes| notes.transcript.push(text));
+    }
+
+    /// Tries connections from pods, each probe in an exec of its own, all at once;
+    /// the pairs go into the matrix.
+    pub async fn probe(&self, probes: Vec<HttpProbe>) -> Vec<Probed> {
+        let probed = join_all(probes.iter().map(|probe| self.probe_one(probe))).await;
+        self.report(&probed);
+        probed
+    }
+
+    async fn probe_one(&self, probe: &HttpProbe) -> Probed {
+        let nonce = self.nonce();
+        let mut why = String::new();
+        for _ in 0..TRANSPORT_TRIES {
+            match self.exec(&probe.from, &probe.command(&nonce), probe.longest()).await {
+                Ok(output) => match probe.read(&output.stdout, &nonce) {
+                    Some(probed) => return probed,
+                    None => why = format!("the output of the probe was cut: {:?}", tail(&output.stdout)),
+                },
+                Err(error) => {
+                    let text = winconform_reports::Chain(&error).to_string();
+                    self.observe(error.observation(false));
+                    return probe.lost(&nonce, text);
+                }
+            }
+        }
+        probe.lost(&nonce, why)
+    }
+
+    /// Tries connections from where winconform runs, through the proxy if there is one.
+    pub async fn probe_outside(&self, aims: &[Aim], expect: &Expect, connections: u32) -> Vec<Probed> {
+        let limit = self.stage.budgets.stretch(Duration::from_secs(10));
+        let settle = self.stage.budgets.of(Budget::Datapath);
+        let proxy = self.stage.outside_proxy.as_ref();
+        let from = Instant::now();
+        let probed = join_all(aims.iter().map(|aim| {
+            let nonce = self.nonce();
+            async move { probe_outside(proxy, aim, expect, connections, limit, Some(settle), &nonce).await }
+        }))
+        .await;
+        self.stage.cluster_time.note(&self.id.to_string(), from);
+        self.report(&probed);
+        probed
+    }
+
+    fn report(&self, probed: &[Probed]) {
+        if let Some(slowest) = probed.iter().filter_map(|probed| probed.settled).max() {
+            self.phase("first answer", slowest);
+        }
+        let cells = probed.iter().map(|probed| probed.cell.clone()).collect();
+        self.stage.journal.emit(Event::Probed { id: self.id.clone(), cells });
+    }
+
+    /// A word that no other probe of this run has.
+    fn nonce(&self) -> String {
+        let number = self.probes.fetch_add(1, Ordering::Relaxed);
+        // The id's own slug keeps the nonces of different checks apart.
+        let hash = self
+            .id
+            .to_string()
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+        format!("{:08x}n{number}", (hash >> 32) ^ (hash & 0xffff_ffff))
+    }
+
+    /// Keeps a fact that the verdict rests on, for findings.
+    pub fn observe(&self, observation: Observation) {
+        self.note(|notes| {
+            if !notes.observations.contains(&observation) {
+                notes.observations.push(observation);
+            }
+        });
+    }
+
+    /// Keeps a named stretch of time.
+    pub fn phase(&self, name: &str, took: Duration) {
+        self.note(|notes| notes.phases.push(Phase { name: name.to_owned(), ms: millis(took) }));
+    }
+}
+
+fn only_ready(live: &LiveFixture) -> Option<(&LiveFixture, Arc<Ready>)> {
+    match live.state() {
+        State::Ready(ready) => Some((live, ready)),
+        State::Planned | State::Submitted | State::Failed(_) => None,
+    }
+}
+
+/// The end of a text, for messages.
+fn tail(text: &str) -> &str {
+    let start = text.char_indices().rev().nth(119).map_or(0, |(index, _)| index);
+    &text[start..]
+}

@@ -1,0 +1,64 @@
+//! What must be there for a question to make sense.
+//!
+//! A need that is not met makes the check *not applicable*, with the observed
+//! reason; it never makes it pass or fail.
+
+use winconform_reports::Place;
+
+use crate::cluster::{Facts, NodeFacts, Os};
+
+/// Something a check needs of the cluster or of the run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// A Linux node that takes pods.
+    LinuxNode,
+    /// A second Windows node that takes pods.
+    TwoWindowsNodes,
+    /// The place's own nodes take pods: at least one is ready, not cordoned and has room.
+    OpenNode,
+    /// A way from where winconform runs to the nodes' ports.
+    OutsideAccess,
+}
+
+impl Need {
+    /// A word for lists: `linux-node`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::LinuxNode => "linux-node",
+            Self::TwoWindowsNodes => "two-windows-nodes",
+            Self::OpenNode => "open-node",
+            Self::OutsideAccess => "outside-access",
+        }
+    }
+
+    /// Why the need is not met, or nothing where it is.
+    #[must_use]
+    pub fn missing(self, facts: &Facts, place: &Place, outside_proxy: bool) -> Option<String> {
+        match self {
+            Self::LinuxNode if facts.open_nodes(Os::Linux).next().is_none() => {
+                Some("no Linux node takes pods".to_owned())
+            }
+            Self::TwoWindowsNodes => match facts.open_nodes(Os::Windows).count() {
+                0 => Some("no Windows node takes pods".to_owned()),
+                1 => Some("only one Windows node takes pods, so there is no other to reach".to_owned()),
+                _ => None,
+            },
+            Self::OpenNode => closed_reason(facts, place),
+            Self::OutsideAccess if !outside_proxy && !facts.nodes.iter().any(|node| node.external_ip.is_some()) => {
+                Some("no node has an external address, and no --outside-proxy was given".to_owned())
+            }
+            Self::LinuxNode | Self::OutsideAccess => None,
+        }
+    }
+}
+
+fn closed_reason(facts: &Facts, place: &Place) -> Option<String> {
+    let nodes: Vec<&NodeFacts> = facts.nodes_of(place).collect();
+    if nodes.iter().any(|node| node.is_open()) {
+        return None;
+    }
+    let reasons: Vec<String> =
+        nodes.iter().filter_map(|node| Some(format!("{} {}", node.name, node.closed_because()?))).collect();
+    Some(if reasons.is_empty() { "there is no such node".to_owned() } else { reasons.join("; ") })
+}

@@ -1,0 +1,358 @@
+//! The one runner: look, plan, start, ask, judge, clean.
+//!
+//! `winconform run` and `cargo test` both come through [`Run`]. A run always ends
+//! with a verdict for every planned result, whatever happened on the way, and
+//! with its own objects removed unless the user keeps them.
+
+mod asking;
+mod cleanup;
+mod cluster_time;
+mod evidence;
+pub(crate) mod live_fixture;
+mod log_tail;
+mod namespaces;
+mod plan;
+mod selection;
+pub(crate) mod stage;
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use thiserror::Error;
+use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use winconform_reports::{
+    Chain, Event, Policy, Verdict, VerdictKind,
+    event::{Finished, RunFinished, RunStarted, SCHEMA, TestbedFacts},
+};
+
+use self::{
+    asking::Asked,
+    cluster_time::ClusterTime,
+    namespaces::Heartbeat,
+    stage::{Names, Stage, Views},
+};
+pub use self::{
+    cleanup::{CleanupError, DeadRun, Leftovers, cleanup, find_runs},
+    live_fixture::{LiveFixture, Ready, State},
+    log_tail::LogTail,
+    plan::{Awaited, FixtureKey, Plan, PlanOptions, PlannedCheck, PlannedFixture, known_ids},
+    selection::{Selection, SelectionError},
+};
+use crate::{
+    budgets::Budgets,
+    check::Check,
+    cluster::{Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, required_permissions},
+    journal::{Journal, millis},
+    probe::Proxy,
+};
+
+/// What to do with our objects when the run ends.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Keep {
+    /// Remove them.
+    #[default]
+    Never,
+    /// Keep them when anything is red or unknown.
+    Failed,
+    /// Keep them.
+    Always,
+}
+
+/// How a run is made.
+#[derive(Debug, Clone, Default)]
+pub struct RunOptions {
+    /// The run's id, part of every name; see [`new_run_id`].
+    pub id: String,
+    /// Which checks and places, and what is allowed.
+    pub plan: PlanOptions,
+    /// All budgets are multiplied by this.
+    pub timeout_scale: f64,
+    /// What to do with our objects at the end.
+    pub keep: Keep,
+    /// How many checks ask at once.
+    pub jobs: usize,
+    /// The way to the nodes from outside.
+    pub outside_proxy: Option<Proxy>,
+    /// The user's policy, for the log.
+    pub policy: Policy,
+    /// The folder for evidence; none keeps it in memory only as excerpts.
+    pub folder: Option<PathBuf>,
+    /// What the testbed is, where it is the cluster.
+    pub testbed: Option<TestbedFacts>,
+    /// Whether the cluster goes away with the run, so that nobody waits for its objects to be gone.
+    pub disposable: bool,
+}
+
+/// A run could not be made at all.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The cluster could not be looked at.
+    #[error(transparent)]
+    Observe(#[from] ObserveError),
+    /// It could not be asked what we may do.
+    #[error(transparent)]
+    Permission(#[from] PermissionError),
+    /// We may not do what the run needs.
+    #[error("this identity may not {}; ask for a role that allows it", list(missing))]
+    Forbidden {
+        /// What is missing.
+        missing: Vec<Permission>,
+    },
+    /// The run's namespaces could not be made.
+    #[error("could not {action}")]
+    Namespace {
+        /// For example `create namespace winconform-k3f9`.
+        action: String,
+        /// What the API server said.
+        #[source]
+        error: Box<kube::Error>,
+    },
+    /// The run was stopped before it had begun.
+    #[error("stopped before the first check")]
+    Stopped,
+}
+
+fn list(missing: &[Permission]) -> String {
+    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A run of checks against a cluster.
+#[derive(Debug)]
+pub struct Run {
+    cluster: Cluster,
+    checks: Vec<&'static Check>,
+    options: RunOptions,
+    journal: Journal,
+    stop: CancellationToken,
+}
+
+/// A fresh run id: sorts by time, and is short enough for names.
+#[must_use]
+pub fn new_run_id() -> String {
+    let now = Timestamp::now();
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), now.as_nanosecond());
+    format!("{}-{:04x}", now.strftime("%Y%m%d-%H%M%S"), random & 0xffff)
+}
+
+impl Run {
+    /// Prepares a run; nothing is sent yet.
+    #[must_use]
+    pub fn new(
+        cluster: Cluster,
+        checks: Vec<&'static Check>,
+        options: RunOptions,
+        journal: Journal,
+        stop: CancellationToken,
+    ) -> Self {
+        Self { cluster, checks, options, journal, stop }
+    }
+
+    /// Says how the run is made; the first event of its log.
+    pub fn announce(&self) {
+        self.journal.emit(Event::RunStarted(RunStarted {
+            schema: SCHEMA.to_owned(),
+            run: self.options.id.clone(),
+            started: Timestamp::now(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            policy: self.options.policy.clone(),
+            timeout_scale: self.options.timeout_scale,
+            testbed: self.options.testbed.clone(),
+        }));
+    }
+
+    /// Looks at the cluster and plans: two requests, nothing created.
+    ///
+    /// # Errors
+    ///
+    /// When the cluster cannot be reached or does not let us list nodes.
+    pub async fn look(&self) -> Result<(Facts, Plan), RunError> {
+        let observing = Facts::observe(&self.cluster);
+        let facts = tokio::select! {
+            facts = observing => facts?,
+            () = self.stop.cancelled() => return Err(RunError::Stopped),
+        };
+        self.journal.emit(Event::ClusterObserved(facts.to_event()));
+        let facts = self.options.plan.selection.narrow(facts);
+        let plan = Plan::new(&self.checks, &facts, &self.options.plan);
+        self.journal.emit(Event::Planned(plan.to_event()));
+        Ok((facts, plan))
+    }
+
+    /// Asks everything that was planned and cleans up.
+    ///
+    /// Every planned result gets its verdict in the journal, also when this returns an error.
+    ///
+    /// # Errors
+    ///
+    /// When the run could not be set up; all results are then undetermined for that reason.
+    pub async fn perform(self, facts: Facts, plan: Plan) -> Result<(), RunError> {
+        let began = self.journal.started();
+        for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_some()) {
+            let reason = planned.not_applicable.clone().unwrap_or_default();
+            self.journal.emit(finished(planned, Verdict::NotApplicable(reason)));
+        }
+        if plan.asks_nothing() {
+            self.finish(began, cluster_time::CriticalPath::default(), None);
+            return Ok(());
+        }
+        let heartbeat = match self.set_up().await {
+            Ok(heartbeat) => heartbeat,
+            Err(error) => {
+                let why = Chain(&error).to_string();
+                for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_none()) {
+                    self.journal.emit(finished(planned, Verdict::Undetermined(format!("not asked: {why}"))));
+                }
+                let left = self.remove_all().await;
+                self.journal.emit(Event::CleanedUp { left });
+                self.finish(began, cluster_time::CriticalPath::default(), Some(why));
+                return Err(error);
+            }
+        };
+        let chains = chains(&plan);
+        let (stage, verdicts) = self.ask_all(facts, plan).await;
+        let path = stage.cluster_time.longest(&chains);
+        heartbeat.stop().await;
+        stage.stop.cancel();
+        let troubled = verdicts.iter().any(|kind| matches!(kind, VerdictKind::Failed | VerdictKind::Undetermined));
+        let keep = match self.options.keep {
+            Keep::Never => false,
+            Keep::Failed => troubled,
+            Keep::Always => true,
+        };
+        if keep {
+            tracing::info!(namespace = stage.names.main, "the run's objects are kept");
+        } else {
+            let left = self.remove_all().await;
+            self.journal.emit(Event::CleanedUp { left });
+        }
+        let aborted = self.stop.is_cancelled().then(|| "interrupted".to_owned());
+        self.finish(began, path, aborted);
+        Ok(())
+    }
+
+    fn names(&self) -> Names {
+        Names::of(&self.options.id)
+    }
+
+    fn budgets(&self) -> Budgets {
+        Budgets::scaled(self.options.timeout_scale)
+    }
+
+    /// Checks permissions and makes the namespaces with their heartbeat.
+    async fn set_up(&self) -> Result<Heartbeat, RunError> {
+        let client = self.cluster.client();
+        let preparing = async {
+            let missing = missing_permissions(&client, required_permissions()).await?;
+            if !missing.is_empty() {
+                return Err(RunError::Forbidden { missing });
+            }
+            namespaces::create(&client, &self.names()).await?;
+            Heartbeat::start(&client, &self.names(), self.budgets()).await
+        };
+        tokio::select! {
+            heartbeat = preparing => heartbeat,
+            () = self.stop.cancelled() => Err(RunError::Stopped),
+        }
+    }
+
+    async fn remove_all(&self) -> Vec<String> {
+        let waiting = (!self.options.disposable).then_some(self.budgets());
+        namespaces::remove(&self.cluster.client(), &self.names(), waiting).await
+    }
+
+    fn finish(&self, began: Instant, path: cluster_time::CriticalPath, aborted: Option<String>) {
+        self.journal.emit(Event::RunFinished(RunFinished {
+            wall_ms: millis(began.elapsed()),
+            critical_path_ms: millis(path.length),
+            critical_path: path.words,
+            api_requests: self.cluster.requests().get(),
+            aborted,
+        }));
+    }
+
+    /// Starts all fixtures and all checks at once; each check waits for its own fixtures.
+    async fn ask_all(&self, facts: Facts, plan: Plan) -> (Arc<Stage>, Vec<VerdictKind>) {
+        let client = self.cluster.client();
+        let asked: Vec<PlannedCheck> =
+            plan.checks.into_iter().filter(|planned| planned.not_applicable.is_none()).collect();
+        let mut users: BTreeMap<&FixtureKey, usize> = BTreeMap::new();
+        for awaited in asked.iter().flat_map(|planned| &planned.waits) {
+            *users.entry(&awaited.key).or_default() += 1;
+        }
+        let fixtures: BTreeMap<FixtureKey, Arc<LiveFixture>> = (plan.fixtures.into_iter())
+            .map(|(key, planned)| {
+                let count = users.get(&key).copied().unwrap_or(0);
+                (key.clone(), Arc::new(LiveFixture::new(key, planned, count)))
+            })
+            .collect();
+        drop(users);
+        let names = self.names();
+        let watching = CancellationToken::new();
+        let stage = Arc::new(Stage {
+            views: Views::start(&client, &names, &watching),
+            client,
+            facts,
+            budgets: self.budgets(),
+            journal: self.journal.clone(),
+            names,
+            fixtures,
+            cluster_time: ClusterTime::default(),
+            outside_proxy: self.options.outside_proxy.clone(),
+            execs: Semaphore::new(64),
+            stop: watching,
+        });
+        let mut tasks = JoinSet::new();
+        for fixture in stage.fixtures.values() {
+            let (fixture, stage, stop) = (fixture.clone(), stage.clone(), self.stop.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = fixture.start(&stage) => {}
+                    () = stop.cancelled() => fixture.abandon("the run was interrupted"),
+                }
+            });
+        }
+        let jobs = Arc::new(Semaphore::new(self.options.jobs.max(1)));
+        let asking = asked.into_iter().map(|planned| {
+            let asked = Asked {
+                planned,
+                stage: stage.clone(),
+                jobs: jobs.clone(),
+                stop: self.stop.clone(),
+                folder: self.options.folder.clone(),
+                keep: self.options.keep,
+            };
+            asked.ask()
+        });
+        let verdicts = join_all(asking).await;
+        tasks.abort_all();
+        while tasks.join_next().await.is_some() {}
+        (stage, verdicts)
+    }
+}
+
+/// The owners of cluster time on the way to each check's verdict.
+fn chains(plan: &Plan) -> Vec<Vec<String>> {
+    plan.checks
+        .iter()
+        .map(|planned| {
+            let fixtures = planned.waits.iter().map(|awaited| awaited.key.to_string());
+            fixtures.chain([planned.id.to_string()]).collect()
+        })
+        .collect()
+}
+
+fn finished(planned: &PlannedCheck, verdict: Verdict) -> Event {
+    Event::CheckFinished(Box::new(Finished {
+        id: planned.id.clone(),
+        verdict,
+        attempts: 1,
+        flaky: false,
+        ms: millis(Duration::ZERO),
+        phases: Vec::new(),
+        observations: Vec::new(),
+        evidence: Vec::new(),
+    }))
+}

@@ -1,0 +1,124 @@
+//! Asking one check: its fixtures, its turn, its budget, its verdict, its evidence.
+
+use std::{any::Any, path::PathBuf, sync::Arc};
+
+use tokio::{sync::Semaphore, time::Instant};
+use tokio_util::sync::CancellationToken;
+use winconform_reports::{Chain, Event, Verdict, VerdictKind, event::Finished};
+
+use super::{Keep, evidence, live_fixture::State, plan::PlannedCheck, stage::Stage};
+use crate::{blame::Trouble, context::Context, journal::millis};
+
+/// A check that is going to be asked, and what that takes.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub(super) planned: PlannedCheck,
+    pub(super) stage: Arc<Stage>,
+    pub(super) jobs: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+    pub(super) folder: Option<PathBuf>,
+    pub(super) keep: Keep,
+}
+
+impl Asked {
+    /// Asks, reports the verdict, and lets go of the fixtures.
+    pub(super) async fn ask(self) -> VerdictKind {
+        let context = Context::new(self.stage.clone(), self.planned.id.clone());
+        let mut started = Instant::now();
+        let answer = tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Trouble::Aborted("the run was interrupted".to_owned())),
+            answer = self.answer(&context, &mut started) => answer,
+        };
+        let took = started.elapsed();
+        let notes = context.take_notes();
+        let mut observations = notes.observations;
+        let verdict = match answer {
+            Ok(verdict) => verdict,
+            Err(trouble) => {
+                for observation in trouble.observations() {
+                    if !observations.contains(&observation) {
+                        observations.push(observation);
+                    }
+                }
+                trouble.verdict()
+            }
+        };
+        let kind = verdict.kind();
+        let evidence = match kind {
+            VerdictKind::Failed | VerdictKind::Undetermined => {
+                evidence::collect(&self.stage, &self.planned, &notes.transcript, self.folder.as_deref()).await
+            }
+            _ => Vec::new(),
+        };
+        self.stage.journal.emit(Event::CheckFinished(Box::new(Finished {
+            id: self.planned.id.clone(),
+            verdict,
+            attempts: 1,
+            flaky: false,
+            ms: millis(took),
+            phases: notes.phases,
+            observations,
+            evidence,
+        })));
+        self.release(kind).await;
+        kind
+    }
+
+    async fn answer(&self, context: &Context, started: &mut Instant) -> Result<Verdict, Trouble> {
+        for awaited in &self.planned.waits {
+            let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
+            if let State::Failed(trouble) = fixture.reached(awaited.stage).await
+                && awaited.required
+            {
+                return Err(Trouble::Fixture {
+                    fixture: awaited.key.to_string(),
+                    reason: Chain(trouble.as_ref()).to_string(),
+                });
+            }
+        }
+        let Ok(_turn) = self.jobs.acquire().await else {
+            return Err(Trouble::Aborted("the run is over".to_owned()));
+        };
+        self.stage.journal.emit(Event::CheckStarted { id: self.planned.id.clone() });
+        *started = Instant::now();
+        let budget = self.stage.budgets.stretch(self.planned.check.budget);
+        // A task of its own: a panic stays a verdict.
+        let mut task = tokio::spawn((self.planned.check.run)(context.clone()));
+        let answer = tokio::time::timeout(budget, &mut task).await;
+        match answer {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) if error.is_panic() => Err(Trouble::Panic(panic_text(error.into_panic().as_ref()))),
+            Ok(Err(_)) => Err(Trouble::Aborted("its task was cancelled".to_owned())),
+            Err(_) => {
+                task.abort();
+                Err(Trouble::Budget(budget))
+            }
+        }
+    }
+
+    /// Removes the fixtures that nobody needs any more.
+    async fn release(&self, kind: VerdictKind) {
+        let keep = match self.keep {
+            Keep::Always => true,
+            // A later check may still fail and want them, so they stay until the end.
+            Keep::Failed => true,
+            Keep::Never => false,
+        };
+        tracing::trace!(id = %self.planned.id, %kind, "released");
+        for awaited in &self.planned.waits {
+            let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
+            if fixture.released() && !keep && !self.stop.is_cancelled() {
+                fixture.remove(&self.stage).await;
+            }
+        }
+    }
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "without a message".to_owned())
+}

@@ -1,0 +1,324 @@
+//! A fixture while it lives: created, waited for, looked at, removed.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use k8s_openapi::api::{
+    apps::v1::Deployment,
+    core::v1::{Event, Pod, Service},
+};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, PostParams},
+};
+use tokio::{sync::watch, time::Instant};
+use winconform_manifests::{Kind, Object};
+use winconform_reports::{
+    Chain,
+    event::{self, FixtureState, Phase, PodTimeline},
+};
+
+use super::{
+    log_tail::LogTail,
+    plan::{FixtureKey, PlannedFixture, pods_of},
+    stage::{Stage, Views},
+};
+use crate::{
+    blame::Trouble,
+    check,
+    cluster::{NodeFacts, Os},
+    journal::millis,
+    placement::{FIXTURE_LABEL, Placing, place},
+    probe::PodRef,
+    wait::{Cause, Look, PodProgress, Snapshot, look_at_pod, pod_key, until},
+};
+
+/// A fixture while it lives.
+#[derive(Debug)]
+pub struct LiveFixture {
+    /// Its name and place.
+    pub key: FixtureKey,
+    pub(crate) planned: PlannedFixture,
+    state: watch::Sender<State>,
+    users: AtomicUsize,
+}
+
+/// What a fixture came to.
+#[derive(Debug, Clone)]
+pub enum State {
+    /// Nothing was sent yet.
+    Planned,
+    /// Its objects were accepted.
+    Submitted,
+    /// All its pods are Ready.
+    Ready(Arc<Ready>),
+    /// It will not become ready.
+    Failed(Arc<Trouble>),
+}
+
+/// A ready fixture.
+#[derive(Debug)]
+pub struct Ready {
+    /// Its pods, by name.
+    pub pods: Vec<PodRef>,
+    /// What its pods print, where the fixture's readers need it.
+    pub logs: BTreeMap<String, LogTail>,
+}
+
+impl LiveFixture {
+    pub(crate) fn new(key: FixtureKey, planned: PlannedFixture, users: usize) -> Self {
+        Self { key, planned, state: watch::Sender::new(State::Planned), users: AtomicUsize::new(users) }
+    }
+
+    /// What it came to, so far.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state.borrow().clone()
+    }
+
+    /// Waits until it has come as far as `stage`, or failed before.
+    pub(crate) async fn reached(&self, stage: check::Stage) -> State {
+        let mut state = self.state.subscribe();
+        let far_enough = |state: &State| match state {
+            State::Planned => false,
+            State::Submitted => stage == check::Stage::Submitted,
+            State::Ready(_) | State::Failed(_) => true,
+        };
+        match state.wait_for(far_enough).await {
+            Ok(state) => state.clone(),
+            Err(_) => self.state(),
+        }
+    }
+
+    /// Notes that one of its users is done; true for the last.
+    pub(crate) fn released(&self) -> bool {
+        self.users.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
+    /// Creates its objects and waits until they are ready; reports what happens.
+    pub(crate) async fn start(&self, stage: &Stage) {
+        let report = |state: FixtureState| {
+            stage.journal.emit(event::Event::FixtureChanged { fixture: self.key.to_string(), state });
+        };
+        report(FixtureState::Starting);
+        match self.bring_up(stage).await {
+            Ok(ready) => {
+                report(FixtureState::Ready);
+                self.state.send_replace(State::Ready(Arc::new(ready)));
+            }
+            Err(trouble) => {
+                report(FixtureState::Failed(Chain(&trouble).to_string()));
+                self.state.send_replace(State::Failed(Arc::new(trouble)));
+            }
+        }
+    }
+
+    /// Gives up before anything was sent, for a trouble of the run's.
+    pub(crate) fn abandon(&self, why: &str) {
+        self.state.send_if_modified(|state| match state {
+            State::Planned | State::Submitted => {
+                *state = State::Failed(Arc::new(Trouble::Aborted(why.to_owned())));
+                true
+            }
+            State::Ready(_) | State::Failed(_) => false,
+        });
+    }
+
+    async fn bring_up(&self, stage: &Stage) -> Result<Ready, Trouble> {
+        let slug = self.key.slug();
+        let namespace = stage.names.namespace(self.planned.fixture.host);
+        let nodes: Vec<&NodeFacts> = self.planned.nodes.iter().collect();
+        let mut objects =
+            self.planned.fixture.manifest.objects().map_err(|error| Trouble::Unexpected(Chain(&error).to_string()))?;
+        let placing = Placing { namespace, run: &stage.names.run, slug: &slug, nodes: &nodes };
+        for object in &mut objects {
+            place(object, &placing).map_err(Trouble::Unexpected)?;
+        }
+        let created = Instant::now();
+        for object in &objects {
+            create(&stage.client, namespace, object).await?;
+        }
+        self.state.send_replace(State::Submitted);
+        let wanted: usize = objects.iter().map(pods_of).sum();
+        let ready = self.pods_ready(stage, &slug, wanted, created).await;
+        stage.cluster_time.note(&self.key.to_string(), created);
+        let pods = ready?;
+        let mut logs = BTreeMap::new();
+        if self.planned.fixture.follow_logs {
+            for pod in &pods {
+                logs.insert(pod.name.clone(), LogTail::follow(stage.client.clone(), pod, stage.stop.clone()));
+            }
+        }
+        Ok(Ready { pods, logs })
+    }
+
+    async fn pods_ready(
+        &self,
+        stage: &Stage,
+        slug: &str,
+        wanted: usize,
+        created: Instant,
+    ) -> Result<Vec<PodRef>, Trouble> {
+        let owner = self.key.to_string();
+        let mut timelines: BTreeMap<String, Timeline> = BTreeMap::new();
+        let events = stage.views.events(self.planned.fixture.host);
+        let found = until(&stage.views.signal, stage.budgets, &owner, || {
+            events.peek(|events| {
+                let pods = fixture_pods(&stage.views, slug);
+                for pod in &pods {
+                    let timeline = timelines.entry(pod_key(pod)).or_insert_with(|| Timeline::new(created));
+                    timeline.look(pod, events, &owner, stage);
+                }
+                look_at_pods(&pods, wanted, events, stage)
+            })
+        })
+        .await?;
+        Ok(found.iter().map(|pod| pod_ref(pod, &self.planned)).collect())
+    }
+
+    /// Removes its objects; the namespace's end takes whatever is left.
+    pub(crate) async fn remove(&self, stage: &Stage) {
+        let namespace = stage.names.namespace(self.planned.fixture.host);
+        let slug = self.key.slug();
+        let now = DeleteParams::background();
+        let Ok(objects) = self.planned.fixture.manifest.objects() else { return };
+        for object in &objects {
+            let client = stage.client.clone();
+            // What cannot be removed now is removed with the namespace, whose failure is reported.
+            let _ = match &object.kind {
+                Kind::Service(_) => Api::<Service>::namespaced(client, namespace).delete(&slug, &now).await.map(drop),
+                Kind::Deployment(_) => {
+                    Api::<Deployment>::namespaced(client, namespace).delete(&slug, &now).await.map(drop)
+                }
+                Kind::Pod(_) => Api::<Pod>::namespaced(client, namespace).delete(&slug, &now).await.map(drop),
+            };
+        }
+        stage
+            .journal
+            .emit(event::Event::FixtureChanged { fixture: self.key.to_string(), state: FixtureState::Removed });
+    }
+}
+
+async fn create(client: &Client, namespace: &str, object: &Object) -> Result<(), Trouble> {
+    let params = PostParams::default();
+    let created = match &object.kind {
+        Kind::Service(service) => {
+            Api::namespaced(client.clone(), namespace).create(&params, service.as_ref()).await.map(drop)
+        }
+        Kind::Deployment(deployment) => {
+            Api::namespaced(client.clone(), namespace).create(&params, deployment.as_ref()).await.map(drop)
+        }
+        Kind::Pod(pod) => Api::namespaced(client.clone(), namespace).create(&params, pod.as_ref()).await.map(drop),
+    };
+    created.map_err(|error| Trouble::api(format!("create {} {namespace}/{}", object.kind_name(), object.name()), error))
+}
+
+/// The fixture's pods that are not on their way out.
+pub(crate) fn fixture_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
+    let ours = |pod: &&Arc<Pod>| {
+        pod.metadata.deletion_timestamp.is_none()
+            && pod.metadata.labels.as_ref().and_then(|labels| labels.get(FIXTURE_LABEL)).is_some_and(|own| own == slug)
+    };
+    views.pods.peek(|pods| pods.all().filter(ours).cloned().collect())
+}
+
+fn look_at_pods(pods: &[Arc<Pod>], wanted: usize, events: &Snapshot<Event>, stage: &Stage) -> Look<Vec<Arc<Pod>>> {
+    let mut ready = Vec::new();
+    let mut waiting = None;
+    for pod in pods {
+        match look_at_pod(Some(pod), events, &stage.facts) {
+            Look::Ready(pod) => ready.push(pod),
+            Look::Hopeless(cause) => return Look::Hopeless(cause),
+            // The pod that is furthest behind decides which budget counts.
+            Look::NotYet(budget, seen) => match &waiting {
+                Some((least, _)) if *least <= budget => {}
+                _ => waiting = Some((budget, seen)),
+            },
+        }
+    }
+    if ready.len() >= wanted {
+        return Look::Ready(ready);
+    }
+    if pods.len() < wanted
+        && let Some(cause) = not_created(events)
+    {
+        return Look::Hopeless(cause);
+    }
+    let (budget, seen) =
+        waiting.unwrap_or_else(|| (crate::budgets::Budget::Schedule, format!("{} of {wanted} pods exist", pods.len())));
+    Look::NotYet(budget, format!("{} of {wanted} pods ready; {seen}", ready.len()))
+}
+
+/// A controller that may not create its pods says so in an event and tries again for ever.
+fn not_created(events: &Snapshot<Event>) -> Option<Cause> {
+    let event = events.all().find(|event| {
+        event.reason.as_deref() == Some("FailedCreate") && event.involved_object.kind.as_deref() == Some("ReplicaSet")
+    })?;
+    Some(Cause::NotCreated {
+        object: format!("pods of replicaset/{}", event.involved_object.name.as_deref().unwrap_or_default()),
+        reason: "FailedCreate".to_owned(),
+        message: event.message.clone().unwrap_or_default(),
+    })
+}
+
+/// What probes need to know of a pod.
+pub(crate) fn pod_ref(pod: &Pod, planned: &PlannedFixture) -> PodRef {
+    let spec = pod.spec.as_ref();
+    let node = spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+    PodRef {
+        namespace: pod.metadata.namespace.clone().unwrap_or_default(),
+        name: pod.metadata.name.clone().unwrap_or_default(),
+        container: spec.and_then(|spec| Some(spec.containers.first()?.name.clone())).unwrap_or_default(),
+        os: planned.nodes.first().map_or(Os::Linux, |node| node.os),
+        ip: pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_default(),
+        node,
+    }
+}
+
+/// Follows one pod's phases and reports each as it is reached.
+#[derive(Debug)]
+struct Timeline {
+    progress: Option<PodProgress>,
+    since: Instant,
+    phases: Vec<Phase>,
+}
+
+impl Timeline {
+    fn new(created: Instant) -> Self {
+        Self { progress: None, since: created, phases: Vec::new() }
+    }
+
+    fn look(&mut self, pod: &Pod, events: &Snapshot<Event>, owner: &str, stage: &Stage) {
+        let progress = PodProgress::of(pod, events);
+        if self.progress.is_some_and(|before| progress <= before) {
+            return;
+        }
+        self.progress = Some(progress);
+        let now = Instant::now();
+        self.phases.push(Phase { name: progress.as_str().to_owned(), ms: millis(now - self.since) });
+        self.since = now;
+        let name = pod.metadata.name.clone().unwrap_or_default();
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone());
+        stage.journal.emit(event::Event::PodProgress(event::PodProgress {
+            owner: owner.to_owned(),
+            pod: name.clone(),
+            node: node.clone(),
+            phase: progress.as_str().to_owned(),
+        }));
+        if progress == PodProgress::Ready {
+            let node = node.unwrap_or_default();
+            stage.journal.emit(event::Event::PodTimeline(PodTimeline {
+                owner: owner.to_owned(),
+                pod: name,
+                target: stage.facts.node(&node).and_then(|node| node.target.clone()),
+                node,
+                phases: self.phases.clone(),
+            }));
+        }
+    }
+}
