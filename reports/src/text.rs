@@ -54,12 +54,18 @@ pub fn summary(report: &Report, options: &SummaryOptions) -> String {
     trouble::asides(&mut page, report);
     matrix::write(&mut page, report);
     timing::write(&mut page, report);
-    files(&mut page, report, options);
+    files(&mut page, options);
+    if report.run.exit_code != 0 {
+        // By now the first line may have left the screen.
+        page.blank();
+        let line = format!("{} (exit code {})", headline_words(&page, report), report.run.exit_code);
+        page.line(&line);
+    }
     page.finish()
 }
 
 /// The one line that counts.
-fn headline(page: &mut Page, report: &Report) {
+fn headline_words(page: &Page, report: &Report) -> String {
     let run = &report.run;
     let style = page.style();
     let words = run.result.as_words();
@@ -79,14 +85,21 @@ fn headline(page: &mut Page, report: &Report) {
     ];
     let counts: Vec<String> =
         counted.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
-    let total = match run.counts.total {
-        0 => "nothing was asked".to_owned(),
-        total => format!("{total} answers: {}", counts.join(", ")),
-    };
+    match run.counts.total {
+        0 => format!("{painted}: nothing was asked"),
+        1 => format!("{painted}: 1 answer, {}", counts.join(", ")),
+        total => format!("{painted}: {total} answers, {}", counts.join(", ")),
+    }
+}
+
+fn headline(page: &mut Page, report: &Report) {
+    let run = &report.run;
+    let style = page.style();
     page.blank();
-    page.line(&format!("{painted}  {total}"));
+    let line = headline_words(page, report);
+    page.line(&line);
     if let Some(why) = &run.aborted {
-        page.item("", &style.odd("ended early"), why);
+        page.item("", &style.odd("ended"), why);
     }
     let broken = broken_targets(report);
     if run.result == RunResult::NotConformant && !broken.is_empty() && broken.len() < report.targets.len() {
@@ -135,11 +148,8 @@ fn cluster(page: &mut Page, report: &Report) {
         }
         None => String::new(),
     };
-    page.item(
-        "",
-        "cluster",
-        &format!("{testbed}{} ({}), Kubernetes {}", cluster.context, cluster.server, cluster.version),
-    );
+    let words = format!("{testbed}Kubernetes {} at {} ({})", cluster.version, cluster.server, cluster.context);
+    page.item("", "cluster", &words);
     for (place, target) in report.targets.iter().enumerate() {
         let product = target.product.as_deref().unwrap_or("an unknown build");
         let nodes = match target.nodes.len() {
@@ -151,7 +161,7 @@ fn cluster(page: &mut Page, report: &Report) {
 }
 
 /// Where everything is.
-fn files(page: &mut Page, report: &Report, options: &SummaryOptions) {
+fn files(page: &mut Page, options: &SummaryOptions) {
     let reports = options.reports.iter().map(|path| path.display().to_string());
     let folder = options.folder.iter().map(|folder| format!("{} (log and evidence)", folder.display()));
     for (place, path) in reports.chain(folder).enumerate() {
@@ -159,9 +169,6 @@ fn files(page: &mut Page, report: &Report, options: &SummaryOptions) {
     }
     for note in &options.notes {
         page.item("", "note", note);
-    }
-    if report.run.exit_code != 0 {
-        page.item("", "exit code", &report.run.exit_code.to_string());
     }
 }
 

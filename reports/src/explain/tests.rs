@@ -1,1 +1,474 @@
+//! Each rule against the smallest evidence that shows its pattern, and against the
+//! evidence that must keep it quiet.
 
+use super::*;
+use crate::{
+    event::{Cell, Cluster, Destination, Event, Finished, FixtureState, Node, Observation, Observed, Target, Vantage},
+    tests::{cell, finished, id, started},
+    verdict::Verdict,
+};
+
+use Destination::{
+    LinuxPod, LinuxServiceIp, NodePort, OwnServiceIp, ServiceName, WindowsPodOtherNode, WindowsServiceIp,
+};
+use Vantage::{LinuxNode, LinuxPod as FromLinuxPod, Outside, WindowsPod};
+
+/// A run on two nodes of one build, one of another and one Linux node.
+#[derive(Default)]
+struct Story(Vec<Record>);
+
+impl Story {
+    fn new() -> Self {
+        let node = |name: &str, os: &str, target: Option<&str>| Node {
+            name: name.into(),
+            os: os.into(),
+            ready: true,
+            target: target.map(str::to_owned),
+            ..Node::default()
+        };
+        let target = |name: &str, nodes: &[&str]| Target {
+            name: name.into(),
+            product: None,
+            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+        };
+        let observed = Observed {
+            cluster: Cluster::default(),
+            nodes: vec![
+                node("linux-0", "linux", None),
+                node("win-a", "windows", Some("10.0.20348.1")),
+                node("win-b", "windows", Some("10.0.20348.1")),
+                node("win-c", "windows", Some("10.0.26100.1")),
+            ],
+            targets: vec![target("10.0.20348.1", &["win-a", "win-b"]), target("10.0.26100.1", &["win-c"])],
+        };
+        Self::default().and(started().event).and(Event::ClusterObserved(observed))
+    }
+
+    fn and(mut self, event: Event) -> Self {
+        self.0.push(Record { ms: 1, event });
+        self
+    }
+
+    /// A failed check with what its probes saw.
+    fn failed(self, check: &str, cells: Vec<Cell>) -> Self {
+        self.and(Event::Probed { id: id(check), cells }).and(finished(check, Verdict::Failed("broken".into())))
+    }
+
+    fn passed(self, check: &str, cells: Vec<Cell>) -> Self {
+        self.and(Event::Probed { id: id(check), cells }).and(finished(check, Verdict::Passed("fine".into())))
+    }
+
+    /// A check that failed or stayed undetermined with what it observed.
+    fn saw(self, check: &str, verdict: Verdict, observations: Vec<Observation>) -> Self {
+        let Event::CheckFinished(result) = finished(check, verdict) else { unreachable!() };
+        self.and(Event::CheckFinished(Box::new(Finished { observations, ..*result })))
+    }
+
+    fn findings(&self) -> Vec<Finding> {
+        explain(&self.0)
+    }
+
+    /// `layer: subject` of every finding.
+    fn causes(&self) -> Vec<String> {
+        self.findings().iter().map(|finding| format!("{}: {}", finding.layer, finding.subject)).collect()
+    }
+}
+
+fn failed() -> Verdict {
+    Verdict::Failed("broken".into())
+}
+
+fn unknown() -> Verdict {
+    Verdict::Undetermined("could not ask".into())
+}
+
+/// Every way between the pods of all nodes, but for those that `dead` names.
+fn mesh(dead: impl Fn(&str, &str) -> bool) -> Vec<Cell> {
+    let nodes = ["linux-0", "win-a", "win-b", "win-c"];
+    let mut cells = Vec::new();
+    for from in nodes {
+        for to in nodes.into_iter().filter(|to| *to != from) {
+            let source = if from.starts_with("linux") { FromLinuxPod } else { WindowsPod };
+            let destination = if to.starts_with("linux") { LinuxPod } else { WindowsPodOtherNode };
+            let answered = if dead(from, to) { 0 } else { 4 };
+            cells.push(cell(source, from, destination, Some(to), 4, answered));
+        }
+    }
+    cells
+}
+
+fn services(dead: impl Fn(&str) -> bool) -> Vec<Cell> {
+    ["linux-0", "win-a", "win-b", "win-c"]
+        .into_iter()
+        .map(|from| cell(WindowsPod, from, WindowsServiceIp, None, 8, if dead(from) { 0 } else { 8 }))
+        .collect()
+}
+
+#[test]
+fn a_healthy_run_has_no_finding() {
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .passed("reachability/service", services(|_| false));
+    assert_eq!(story.findings(), []);
+}
+
+#[test]
+fn a_failure_without_a_pattern_has_no_invented_cause() {
+    let story = Story::new().saw("win-webserver/logs", failed(), Vec::new());
+    assert_eq!(story.findings(), []);
+}
+
+#[test]
+fn a_node_whose_pods_reach_nobody_has_a_dead_pod_network() {
+    let story = Story::new().failed("reachability/pods", mesh(|from, to| from == "win-b" || to == "win-b"));
+    let findings = story.findings();
+    assert_eq!(story.causes(), ["pod network: win-b"]);
+    assert_eq!(findings[0].confidence, Confidence::Likely);
+    assert_eq!(findings[0].checks, ["reachability/pods"]);
+}
+
+#[test]
+fn a_node_that_is_only_unreached_is_told_from_one_that_reaches_nobody() {
+    let unreached = Story::new().failed("reachability/pods", mesh(|_, to| to == "win-b")).findings();
+    let mute = Story::new().failed("reachability/pods", mesh(|from, _| from == "win-b")).findings();
+    assert_eq!((unreached[0].subject.as_str(), mute[0].subject.as_str()), ("win-b", "win-b"));
+    assert!(unreached[0].summary.contains("are reached from no other node"), "{}", unreached[0].summary);
+    assert!(mute[0].summary.contains("reach no pod on another node"), "{}", mute[0].summary);
+}
+
+#[test]
+fn trouble_of_every_node_of_a_build_is_the_builds() {
+    let of_build = |node: &str| node == "win-a" || node == "win-b";
+    let story = Story::new().failed("reachability/pods", mesh(|from, to| of_build(from) || of_build(to)));
+    assert_eq!(story.causes(), ["pod network: 10.0.20348.1"]);
+}
+
+#[test]
+fn no_way_at_all_is_the_cluster_not_each_node() {
+    assert_eq!(Story::new().failed("reachability/pods", mesh(|_, _| true)).causes(), ["pod network: cluster"]);
+}
+
+#[test]
+fn one_dead_way_between_two_nodes_names_both_ends() {
+    let cells = vec![cell(WindowsPod, "win-a", WindowsPodOtherNode, Some("win-c"), 4, 0)];
+    let findings = Story::new().failed("reachability/pods", cells).findings();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].confidence, Confidence::Possible);
+    let named: Vec<&str> = [findings[0].subject.as_str()]
+        .into_iter()
+        .chain(findings[0].alternatives.iter().map(|or| or.subject.as_str()))
+        .collect();
+    assert_eq!(named, ["win-a", "win-c"]);
+}
+
+#[test]
+fn pods_that_work_beside_services_that_do_not_blame_the_service_rules() {
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/service", services(|node| node == "win-b"))
+        .failed("reachability/own-service", vec![cell(WindowsPod, "win-b", OwnServiceIp, None, 8, 0)])
+        .failed("reachability/linux-service", vec![cell(WindowsPod, "win-b", LinuxServiceIp, None, 8, 0)])
+        .failed("reachability/name", vec![cell(WindowsPod, "win-b", ServiceName, None, 8, 0)]);
+    let findings = story.findings();
+    assert_eq!(story.causes(), ["service ip: win-b"], "four red checks, one cause");
+    assert_eq!(findings[0].confidence, Confidence::Likely);
+    assert_eq!(findings[0].checks.len(), 4);
+}
+
+#[test]
+fn services_without_any_pod_evidence_name_the_pod_network_as_well() {
+    let findings = Story::new().failed("reachability/service", services(|node| node == "win-b")).findings();
+    assert_eq!(findings[0].confidence, Confidence::Possible);
+    assert_eq!(findings[0].alternatives[0].layer, Layer::PodNetwork);
+}
+
+#[test]
+fn a_dead_pod_network_takes_in_the_services_of_its_node() {
+    let story = Story::new()
+        .failed("reachability/pods", mesh(|from, to| from == "win-b" || to == "win-b"))
+        .failed("reachability/service", services(|node| node == "win-b"));
+    assert_eq!(story.causes(), ["pod network: win-b"]);
+    assert_eq!(story.findings()[0].checks, ["reachability/pods", "reachability/service"]);
+}
+
+#[test]
+fn services_dead_everywhere_are_not_blamed_on_each_node() {
+    let story =
+        Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/service", services(|_| true));
+    assert_eq!(story.causes(), ["service ip: cluster"]);
+    assert!(!story.findings()[0].alternatives.is_empty());
+}
+
+#[test]
+fn a_hairpin_alone_is_called_one() {
+    let story = Story::new()
+        .passed("reachability/service", services(|_| false))
+        .failed("reachability/own-service", vec![cell(WindowsPod, "win-b", OwnServiceIp, None, 8, 0)]);
+    assert!(story.findings()[0].summary.contains("hairpin"));
+}
+
+#[test]
+fn one_dead_backend_is_told_from_a_dead_node_and_accounts_for_lost_connections() {
+    let mut dead = cell(FromLinuxPod, "linux-0", WindowsPodOtherNode, Some("win-a"), 4, 0);
+    dead.address = "10.244.1.9:80".into();
+    let alive = cell(FromLinuxPod, "linux-0", WindowsPodOtherNode, Some("win-a"), 4, 4);
+    let lossy = ["win-b", "win-c"].map(|node| cell(WindowsPod, node, WindowsServiceIp, None, 8, 4));
+    let story =
+        Story::new().failed("reachability/pods", vec![dead, alive]).failed("reachability/service", lossy.into());
+    assert_eq!(story.causes(), ["pod network: 10.244.1.9:80"]);
+    assert_eq!(story.findings()[0].checks.len(), 2);
+}
+
+#[test]
+fn a_refused_connection_was_delivered_so_the_network_is_not_to_blame() {
+    let mut refused = cell(FromLinuxPod, "linux-0", WindowsPodOtherNode, Some("win-a"), 4, 0);
+    (refused.refused, refused.timed_out) = (4, 0);
+    assert_eq!(Story::new().failed("reachability/pods", vec![refused]).causes(), ["runtime: win-a:80"]);
+}
+
+#[test]
+fn loss_from_one_node_only_is_that_nodes_rules() {
+    let mut cells = services(|_| false);
+    cells[2].answered = 4;
+    cells[2].timed_out = 4;
+    let story = Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/service", cells);
+    assert_eq!(story.causes(), ["service ip: win-b"]);
+}
+
+#[test]
+fn what_a_documented_limitation_closes_is_no_evidence() {
+    let closed = vec![cell(Vantage::WindowsHost, "win-a", WindowsServiceIp, None, 4, 0)];
+    let story = Story::new()
+        .and(Event::Probed { id: id("reachability/host"), cells: closed })
+        .and(finished("reachability/host", Verdict::LimitationPresent("as documented".into())))
+        .saw("win-webserver/logs", failed(), Vec::new());
+    assert_eq!(story.findings(), []);
+}
+
+#[test]
+fn a_node_port_dead_on_one_node_is_that_nodes() {
+    let ports = |dead: &str| {
+        ["win-a", "win-b", "linux-0"]
+            .map(|to| cell(LinuxNode, "linux-0", NodePort, Some(to), 4, if to == dead { 0 } else { 4 }))
+    };
+    let story = Story::new().failed("reachability/node-port", ports("win-b").into());
+    assert_eq!(story.causes(), ["node port: win-b"]);
+}
+
+#[test]
+fn node_ports_dead_only_from_outside_are_a_firewalls() {
+    let mut outside = ["win-a", "win-b"].map(|to| cell(Outside, "", NodePort, Some(to), 4, 0));
+    outside.iter_mut().for_each(|cell| cell.source_node = None);
+    let inside = ["win-a", "win-b"].map(|to| cell(LinuxNode, "linux-0", NodePort, Some(to), 4, 4));
+    let story = Story::new()
+        .passed("reachability/node-port-linux-node", inside.into())
+        .failed("reachability/node-port-outside", outside.into());
+    assert_eq!(story.causes(), ["environment: firewall"]);
+}
+
+#[test]
+fn a_silent_node_takes_in_what_goes_wrong_on_it() {
+    let silent = Observation::NoExec { node: "win-b".into(), message: "timeout".into(), elsewhere_works: true };
+    let mut lost = cell(WindowsPod, "win-b", WindowsServiceIp, None, 8, 0);
+    (lost.lost, lost.timed_out) = (8, 0);
+    let story = Story::new()
+        .saw("nodes/answers@win-b/10.0.20348.1", failed(), vec![silent])
+        .saw("nodes/ready@win-b/10.0.20348.1", unknown(), Vec::new())
+        .and(Event::Probed { id: id("reachability/service@10.0.20348.1"), cells: vec![lost] })
+        .and(finished("reachability/service@10.0.20348.1", unknown()));
+    assert_eq!(story.causes(), ["node: win-b"]);
+    assert_eq!(story.findings()[0].checks.len(), 3);
+    assert!(story.findings()[0].summary.contains("though it is Ready"));
+}
+
+#[test]
+fn exec_lost_everywhere_blames_no_node() {
+    let lost = |node: &str| Observation::NoExec { node: node.into(), message: "EOF".into(), elsewhere_works: false };
+    let story = Story::new().saw("nodes/answers@win-a/10.0.20348.1", unknown(), vec![lost("win-a")]).saw(
+        "nodes/answers@win-b/10.0.20348.1",
+        unknown(),
+        vec![lost("win-b")],
+    );
+    assert_eq!(story.causes(), ["control plane: exec"]);
+    assert_eq!(story.findings()[0].alternatives[0].layer, Layer::Environment);
+}
+
+#[test]
+fn a_wrong_label_is_the_nodes_and_explains_nothing_else() {
+    let label = Observation::Node {
+        node: "win-b".into(),
+        what: "label node.kubernetes.io/windows-build".into(),
+        expected: "10.0.20348".into(),
+        found: "10.0.17763".into(),
+    };
+    let story = Story::new()
+        .saw("nodes/windows-build-label@win-b/10.0.20348.1", failed(), vec![label])
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/service", services(|node| node == "win-b"));
+    assert_eq!(story.causes(), ["node: win-b", "service ip: win-b"]);
+}
+
+#[test]
+fn a_node_that_is_not_ready_accounts_for_its_unreachable_pods() {
+    let ready = Observation::Node {
+        node: "win-b".into(),
+        what: "condition Ready".into(),
+        expected: "True".into(),
+        found: "Unknown".into(),
+    };
+    let story = Story::new()
+        .saw("nodes/ready@win-b/10.0.20348.1", failed(), vec![ready])
+        .failed("reachability/pods", mesh(|from, to| from == "win-b" || to == "win-b"));
+    assert_eq!(story.causes(), ["node: win-b"]);
+    assert_eq!(story.findings()[0].checks.len(), 2);
+}
+
+fn pull(node: &str, message: &str) -> Observation {
+    Observation::Container {
+        pod: "ns/web".into(),
+        node: Some(node.into()),
+        image: "registry.example/web:1".into(),
+        reason: "ErrImagePull".into(),
+        message: message.into(),
+    }
+}
+
+#[test]
+fn an_image_without_the_platform_is_not_taken_for_an_unknown_one() {
+    let story = Story::new().saw(
+        "win-webserver/pods-ready@10.0.26100.1",
+        failed(),
+        vec![pull("win-c", "no match for platform in manifest: not found")],
+    );
+    assert_eq!(story.causes(), ["image: win-c"]);
+    assert_eq!(story.findings()[0].confidence, Confidence::Certain);
+}
+
+#[test]
+fn what_the_registry_refuses_is_the_environments() {
+    for message in ["401 Unauthorized", "web:1: not found", "pull access denied"] {
+        let story = Story::new().saw("win-webserver/pods-ready", unknown(), vec![pull("win-c", message)]);
+        assert_eq!(story.causes(), ["environment: registry.example"], "{message}");
+    }
+}
+
+#[test]
+fn an_unreached_registry_may_be_the_nodes_way_out() {
+    let story = Story::new()
+        .and(Event::PodTimeline(crate::event::PodTimeline {
+            owner: "win-webserver".into(),
+            pod: "web".into(),
+            node: "win-a".into(),
+            target: None,
+            phases: Vec::new(),
+        }))
+        .saw("win-webserver/pods-ready", unknown(), vec![pull("win-c", "dial tcp: i/o timeout")]);
+    let finding = &story.findings()[0];
+    assert_eq!((finding.layer, finding.confidence), (Layer::Environment, Confidence::Possible));
+    assert_eq!(finding.alternatives[0].layer, Layer::Outbound);
+}
+
+#[test]
+fn checks_that_waited_for_the_fixture_in_vain_share_its_cause() {
+    let fixture = "win-webserver@10.0.26100.1".to_owned();
+    let story = Story::new()
+        .and(Event::FixtureChanged { fixture, state: FixtureState::Failed("no image".into()) })
+        .saw("win-webserver/pods-ready@10.0.26100.1", failed(), vec![pull("win-c", "no matching manifest")])
+        .saw("win-webserver/listed@10.0.26100.1", unknown(), Vec::new())
+        .saw("win-webserver/listed@10.0.20348.1", unknown(), Vec::new());
+    assert_eq!(
+        story.findings()[0].checks,
+        ["win-webserver/pods-ready@10.0.26100.1", "win-webserver/listed@10.0.26100.1"]
+    );
+}
+
+fn sandbox(message: &str) -> Observation {
+    Observation::Event {
+        object: "pod/web".into(),
+        node: Some("win-b".into()),
+        reason: "FailedCreatePodSandBox".into(),
+        message: message.into(),
+    }
+}
+
+#[test]
+fn the_runtimes_words_tell_what_a_sandbox_failed_of() {
+    for (message, cause) in [
+        ("hcnOpenNetwork failed in Win32: Element not found", "pod network: win-b"),
+        ("failed to allocate for range 0: no IP addresses available", "pod network: win-b"),
+        ("no runtime for \"docker\" is configured", "runtime: win-b"),
+        ("The user name or password is incorrect.", "user: win-b"),
+        ("failed to reserve sandbox name", "runtime: win-b"),
+        ("There is not enough space on the disk.", "node: win-b"),
+        ("HCS_E_IMAGE_MISMATCH", "image: win-b"),
+    ] {
+        let story = Story::new().saw("win-webserver/pods-ready", failed(), vec![sandbox(message)]);
+        assert_eq!(story.causes(), [cause], "{message}");
+    }
+}
+
+#[test]
+fn containers_that_are_never_created_may_be_the_runtimes_or_the_networks() {
+    let stuck = Observation::Container {
+        pod: "ns/web".into(),
+        node: Some("win-b".into()),
+        image: "web".into(),
+        reason: "ContainerCreating".into(),
+        message: String::new(),
+    };
+    let findings = Story::new().saw("win-webserver/pods-ready", failed(), vec![stuck]).findings();
+    assert_eq!(findings[0].confidence, Confidence::Possible);
+    assert_eq!(findings[0].alternatives[0].layer, Layer::PodNetwork);
+}
+
+#[test]
+fn an_untolerated_taint_is_named_and_kubernetes_own_taints_are_a_sign() {
+    let pending = |taints: &[&str]| Observation::Unschedulable {
+        pod: "ns/web".into(),
+        nodes: vec!["win-c".into()],
+        untolerated: taints.iter().map(|taint| (*taint).to_owned()).collect(),
+    };
+    let own = Story::new().saw("win-webserver/pods-ready", failed(), vec![pending(&["os=Windows:NoSchedule"])]);
+    assert_eq!(own.causes(), ["scheduling: win-c"]);
+    assert!(own.findings()[0].summary.contains("os=Windows:NoSchedule"));
+    let sign = Story::new().saw(
+        "win-webserver/pods-ready",
+        failed(),
+        vec![pending(&["node.kubernetes.io/disk-pressure:NoSchedule"])],
+    );
+    assert_eq!(sign.causes(), ["node: win-c"]);
+    let room = Story::new().saw("win-webserver/pods-ready", failed(), vec![pending(&[])]);
+    assert_eq!(room.findings()[0].confidence, Confidence::Possible);
+}
+
+#[test]
+fn a_refused_request_tells_a_webhook_from_a_missing_permission() {
+    let refused = |code, message: &str| Observation::Refused {
+        request: "create pods".into(),
+        code,
+        reason: "x".into(),
+        message: message.into(),
+    };
+    for (code, message, cause) in [
+        (500, "failed calling webhook \"hook.example\": refused", "admission: hook.example"),
+        (403, "violates PodSecurity \"restricted\"", "admission: PodSecurity"),
+        (403, "cannot create resource", "environment: create pods"),
+        (503, "unavailable", "control plane: kube-apiserver"),
+    ] {
+        let story = Story::new().saw("win-webserver/applies", unknown(), vec![refused(code, message)]);
+        assert_eq!(story.causes(), [cause], "{message}");
+    }
+}
+
+#[test]
+fn every_finding_says_what_to_look_at_and_what_it_rests_on() {
+    let story = Story::new()
+        .failed("reachability/pods", mesh(|from, to| from == "win-b" || to == "win-b"))
+        .failed("reachability/service", services(|node| node == "win-a"))
+        .saw("win-webserver/pods-ready", failed(), vec![sandbox("hcn"), pull("win-c", "no match for platform")]);
+    let findings = story.findings();
+    assert!(findings.len() >= 3);
+    for finding in findings {
+        assert!(!finding.advice.is_empty() && !finding.proof.is_empty() && !finding.checks.is_empty(), "{finding:?}");
+    }
+}

@@ -52,8 +52,8 @@ impl Page {
     pub(super) fn item(&mut self, indent: &str, label: &str, text: &str) {
         let text = clean::one_line(&clean::excerpt(text, LONGEST * 4));
         let text = clean::shortened(&text, LONGEST);
-        let mut lead = format!("  {indent}{}", padded(label, LABEL));
-        let room = self.width.saturating_sub(shown(&lead)).max(20);
+        let mut lead = format!("  {indent}{} ", padded(label, LABEL - 1));
+        let room = self.width.saturating_sub(2 + indent.len() + LABEL).max(20);
         for line in wrapped(&text, room) {
             self.line(&format!("{lead}{line}"));
             lead = " ".repeat(2 + indent.len() + LABEL);

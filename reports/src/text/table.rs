@@ -83,15 +83,37 @@ pub(super) fn write(page: &mut Page, report: &Report) {
             let count = match (fine.len(), odd.len()) {
                 (1, 0) => "1 check".to_owned(),
                 (count, 0) => format!("all {count} checks"),
-                (count, _) => format!("{count} others"),
+                (1, _) => "1 other check".to_owned(),
+                (count, _) => format!("{count} other checks"),
             };
             lines.push((suite.to_owned(), count, cells(&together)));
         }
-        for (check, row) in odd {
-            lines.push((suite.to_owned(), check.to_owned(), cells(&row)));
-        }
+        lines.extend(folded(odd).into_iter().map(|(check, row)| (suite.to_owned(), check, cells(&row))));
     }
     draw(page, &columns, &lines);
+}
+
+/// Checks that are alike at every place stand in one line, unless one failed:
+/// after a fixture did not start, a whole suite is unknown in the same way.
+fn folded<'a>(rows: Vec<(&'a str, Row<'a>)>) -> Vec<(String, Row<'a>)> {
+    const FEW: usize = 3;
+    let mut groups: Vec<(Vec<&str>, Row<'a>)> = Vec::new();
+    for (check, row) in rows {
+        let failed = row.values().any(|mark| *mark == Mark::Failed);
+        match groups.iter_mut().find(|(_, known)| !failed && *known == row) {
+            Some((checks, _)) => checks.push(check),
+            None => groups.push((vec![check], row)),
+        }
+    }
+    let mut lines = Vec::new();
+    for (checks, row) in groups {
+        if checks.len() < FEW {
+            lines.extend(checks.into_iter().map(|check| (check.to_owned(), row.clone())));
+        } else {
+            lines.push((format!("{} checks", checks.len()), row));
+        }
+    }
+    lines
 }
 
 fn draw(page: &mut Page, columns: &[Option<&str>], lines: &[(String, String, Vec<Mark>)]) {

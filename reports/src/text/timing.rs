@@ -13,14 +13,6 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     parts.push(format!("run {}", seconds(run.wall_s)));
     parts.extend(run.critical_path_s.map(|path| format!("critical path {}", seconds(path))));
     parts.extend(run.overhead.map(|overhead| format!("overhead {:.0} %", overhead * 100.0)));
-    parts.extend(run.api_requests.map(|requests| match u64::try_from(run.counts.total) {
-        Ok(total) if total > 0 => {
-            // One decimal, in whole numbers so that it reads the same everywhere.
-            let tenths = requests.saturating_mul(10) / total;
-            format!("{requests} API requests ({}.{} per answer)", tenths / 10, tenths % 10)
-        }
-        _ => format!("{requests} API requests"),
-    }));
     page.blank();
     page.item("", "time", &parts.join(", "));
     let mut links: Vec<String> = run.critical_path.iter().take(LINKS).cloned().collect();
@@ -31,6 +23,15 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         page.item("", "", &format!("longest: {}", links.join(" · ")));
     }
     slowest_starts(page, report);
+    if let Some(requests) = run.api_requests {
+        page.item("", "requests", &format!("{requests} to the API server{}", per_answer(requests, run.counts.total)));
+    }
+}
+
+/// With one decimal, in whole numbers so that it reads the same everywhere.
+fn per_answer(requests: u64, answers: usize) -> String {
+    let tenths = u64::try_from(answers).ok().and_then(|answers| requests.saturating_mul(10).checked_div(answers));
+    tenths.map(|tenths| format!(", {}.{} per answer", tenths / 10, tenths % 10)).unwrap_or_default()
 }
 
 /// How long pods took to start on each target: what a new build changes first.

@@ -11,100 +11,118 @@ use crate::{
 /// More than this nobody reads on a terminal; the reports have all.
 const SHOWN: usize = 20;
 
-/// The causes, each with what it accounts for.
+/// The causes, each with the answers it accounts for.
 pub(super) fn findings(page: &mut Page, report: &Report) {
     for (place, finding) in report.findings.iter().enumerate().take(SHOWN) {
         let sure = match finding.confidence {
             Confidence::Certain => String::new(),
             other => format!(" ({})", other.as_str()),
         };
-        page.title(&format!(
-            "cause {}: {}, {}{sure}",
-            place + 1,
-            finding.layer,
-            crate::clean::one_line(&finding.subject)
-        ));
+        let subject = crate::clean::one_line(&finding.subject);
+        page.title(&format!("cause {}: {}, {subject}{sure}", place + 1, finding.layer));
         page.item("", "", &finding.summary);
         for other in &finding.alternatives {
             page.item("", "or", &format!("{}, {}: {}", other.layer, other.subject, other.summary));
         }
-        for (place, proof) in finding.proof.iter().enumerate().take(4) {
+        let proof = finding.proof.iter().filter(|proof| **proof != finding.summary);
+        for (place, proof) in proof.enumerate().take(4) {
             page.item("", first(place, "seen"), proof);
         }
         for (place, advice) in finding.advice.iter().enumerate() {
             page.item("", first(place, "look at"), advice);
         }
-        let explained = finding.checks.len();
-        page.item("", "accounts for", &format!(" {explained} {}", if explained == 1 { "answer" } else { "answers" }));
+        accounted_for(page, report, finding);
     }
 }
 
-/// What the cluster does not keep.
+/// The answers a finding is the first to account for; the undetermined ones, which
+/// all say the same, by their names only.
+fn accounted_for(page: &mut Page, report: &Report, finding: &Finding) {
+    let mine = |disposition: Disposition| {
+        let first_to_account = |result: &&CheckResult| result.findings.first() == Some(&finding.id);
+        report.results.iter().filter(first_to_account).filter(move |result| result.disposition == disposition)
+    };
+    let red: Vec<&CheckResult> = mine(Disposition::Red).collect();
+    let mark = page.style().bad("FAILED");
+    for result in red.iter().take(SHOWN) {
+        answer(page, result, &mark);
+    }
+    more(page, red.len());
+    let mut unknown: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
+    for result in mine(Disposition::Unknown) {
+        let place = result.node.as_deref().or(result.target.as_deref());
+        match unknown.iter_mut().find(|(known, _)| *known == place) {
+            Some((_, checks)) => checks.push(result.check.name()),
+            None => unknown.push((place, vec![result.check.name()])),
+        }
+    }
+    let mark = page.style().odd("unknown");
+    for (place, checks) in unknown.iter().take(SHOWN) {
+        let of = place.map(|place| format!(" of {place}")).unwrap_or_default();
+        let answers = if checks.len() == 1 { "answer" } else { "answers" };
+        page.item("", &mark, &format!("{} {answers}{of}: {}", checks.len(), checks.join(", ")));
+    }
+    more(page, unknown.len());
+}
+
+/// What the cluster does not keep, and no finding accounts for.
 pub(super) fn failures(page: &mut Page, report: &Report) {
-    let red: Vec<&CheckResult> =
-        report.results.iter().filter(|result| result.disposition == Disposition::Red).collect();
+    let red: Vec<&CheckResult> = unexplained(report, Disposition::Red).collect();
     if red.is_empty() {
         return;
     }
-    page.title("failed");
+    page.title(if report.findings.is_empty() { "failed" } else { "failed, cause unknown" });
+    let mark = page.style().bad("FAILED");
     for result in red.iter().take(SHOWN) {
-        result_item(page, report, result, &page.style().bad("FAILED"));
+        answer(page, result, &mark);
+        ask_again(page, result);
     }
     more(page, red.len());
 }
 
 /// What could not be told, and what to do about it.
 pub(super) fn undetermined(page: &mut Page, report: &Report) {
-    let unknown: Vec<&CheckResult> =
-        report.results.iter().filter(|result| result.disposition == Disposition::Unknown).collect();
     let (aborted, asked): (Vec<&CheckResult>, Vec<&CheckResult>) =
-        unknown.into_iter().partition(|result| result.is_aborted());
+        unexplained(report, Disposition::Unknown).partition(|result| result.is_aborted());
     if asked.is_empty() && aborted.is_empty() {
         return;
     }
-    page.title("undetermined: this says nothing about the cluster yet");
+    page.title("undetermined: says nothing about the cluster yet");
+    let mark = page.style().odd("unknown");
     for result in asked.iter().take(SHOWN) {
-        result_item(page, report, result, &page.style().odd("unknown"));
+        answer(page, result, &mark);
+        ask_again(page, result);
     }
     more(page, asked.len());
     if let Some(first) = aborted.first() {
-        page.item(
-            "",
-            &page.style().odd("unknown"),
-            &format!("{} answers were not asked for: {}", aborted.len(), first.reason),
-        );
-        page.item("", "", "run again to ask for them; `winconform cleanup` removes what a killed run left");
+        let questions = if aborted.len() == 1 { "question was" } else { "questions were" };
+        page.item("", &mark, &format!("{} {questions} not asked: {}", aborted.len(), first.reason));
+        page.item("", "look at", "run again to ask them; `winconform cleanup` removes what a killed run left");
     }
 }
 
-fn result_item(page: &mut Page, report: &Report, result: &CheckResult, mark: &str) {
+fn unexplained(report: &Report, disposition: Disposition) -> impl Iterator<Item = &CheckResult> {
+    report.results.iter().filter(move |result| result.disposition == disposition && result.findings.is_empty())
+}
+
+fn answer(page: &mut Page, result: &CheckResult, mark: &str) {
     let statement = if result.statement.is_empty() { String::new() } else { format!("{}, ", result.statement) };
     page.item("", mark, &format!("{} ({statement}{})", result.id, result.level));
     page.item("", "", &result.reason);
-    let causes: Vec<String> = report
-        .findings
-        .iter()
-        .enumerate()
-        .filter(|(_, finding)| result.findings.contains(&finding.id))
-        .map(|(place, finding): (usize, &Finding)| {
-            format!("cause {}: {}, {}", place + 1, finding.layer, finding.subject)
-        })
-        .collect();
-    if !causes.is_empty() {
-        page.item("", "why", &causes.join("; "));
-    }
     for (place, evidence) in result.evidence.iter().enumerate().take(3) {
         let text = match (&evidence.path, &evidence.excerpt) {
-            (Some(path), _) => format!("{} ({})", path, evidence.title),
+            (Some(path), _) => path.clone(),
             (None, Some(excerpt)) => format!("{}: {excerpt}", evidence.title),
             (None, None) => evidence.title.clone(),
         };
         page.item("", first(place, "evidence"), &text);
     }
-    if causes.is_empty() {
-        let target = result.target.as_ref().map(|target| format!(" --target {target}")).unwrap_or_default();
-        page.item("", "look at", &format!("winconform run --check {}{target} --keep failed", result.check));
-    }
+}
+
+/// The command that asks one question again and keeps its objects to look at.
+fn ask_again(page: &mut Page, result: &CheckResult) {
+    let target = result.target.as_ref().map(|target| format!(" --target {target}")).unwrap_or_default();
+    page.item("", "look at", &format!("winconform run --check {}{target} --keep failed", result.check));
 }
 
 /// What is worth knowing and needs no action.
@@ -116,8 +134,8 @@ pub(super) fn asides(page: &mut Page, report: &Report) {
                 || result.flaky)
     };
     let skipped = |result: &&CheckResult| result.disposition == Disposition::Skipped;
-    let limited = together(report.results.iter().filter(notes));
-    let skipped = together(report.results.iter().filter(skipped));
+    let limited = together(report, report.results.iter().filter(notes));
+    let skipped = together(report, report.results.iter().filter(skipped));
     if limited.is_empty() && skipped.is_empty() && report.left_out.is_empty() {
         return;
     }
@@ -145,7 +163,7 @@ pub(super) fn asides(page: &mut Page, report: &Report) {
 }
 
 /// The same check with the same reason at several places is said once.
-fn together<'a>(results: impl Iterator<Item = &'a CheckResult>) -> Vec<(String, String, &'a str)> {
+fn together<'a>(report: &Report, results: impl Iterator<Item = &'a CheckResult>) -> Vec<(String, String, &'a str)> {
     let mut groups: Vec<(String, Vec<&str>, &str)> = Vec::new();
     for result in results {
         let check = result.check.to_string();
@@ -155,7 +173,9 @@ fn together<'a>(results: impl Iterator<Item = &'a CheckResult>) -> Vec<(String, 
             None => groups.push((check, place.into_iter().collect(), &result.reason)),
         }
     }
+    let everywhere = |places: &[&str]| report.targets.iter().all(|target| places.contains(&target.name.as_str()));
     let said = |places: Vec<&str>| match places.len() {
+        _ if everywhere(&places) => String::new(),
         0 => String::new(),
         1..=3 => format!(" @ {}", places.join(", ")),
         count => format!(" @ {count} places"),
