@@ -61,7 +61,8 @@ impl Policy {
     /// Decides about one verdict.
     ///
     /// An info check passes with notes and never turns red: a failed one is
-    /// green, since its text is the note.
+    /// green, since its text is the note. A limitation that could not be looked at
+    /// is inconclusive, which is one of its three documented outcomes.
     #[must_use]
     pub fn disposition(&self, verdict: VerdictKind, level: Level) -> Disposition {
         match verdict {
@@ -71,7 +72,7 @@ impl Policy {
             VerdictKind::LimitationLifted if self.expect_limitation => Disposition::Red,
             VerdictKind::LimitationLifted => Disposition::Green,
             VerdictKind::NotApplicable => Disposition::Skipped,
-            VerdictKind::Undetermined if matches!(level, Level::Info) => Disposition::Skipped,
+            VerdictKind::Undetermined if matches!(level, Level::Info | Level::Limitation) => Disposition::Skipped,
             VerdictKind::Undetermined => Disposition::Unknown,
         }
     }

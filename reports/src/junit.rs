@@ -15,6 +15,7 @@ mod xml;
 
 use std::{fmt, str::FromStr, time::Duration};
 
+use jiff::Timestamp;
 use quick_junit::TestSuite;
 use thiserror::Error;
 
@@ -103,14 +104,15 @@ fn suites(report: &Report, dialect: Dialect) -> Vec<TestSuite> {
         }
     }
     let of_checks = suites.into_iter().map(|(_, results)| suite(report, &results, dialect));
-    of_checks.chain(run_suite(report, dialect)).collect()
+    of_checks.chain(run_suite(report)).collect()
 }
 
 fn suite(report: &Report, results: &[&CheckResult], dialect: Dialect) -> TestSuite {
     let class = results.first().map(|result| result.result_id().junit_class()).unwrap_or_default();
     let mut suite = TestSuite::new(class);
     suite.set_time(duration(results.iter().map(|result| result.seconds).sum()));
-    add_run(&mut suite, report);
+    let began = results.iter().filter_map(|result| case::started(report, result)).min();
+    add_run(&mut suite, report, began);
     for result in results {
         suite.add_test_case(case::of_result(report, result, dialect));
     }
@@ -119,7 +121,7 @@ fn suite(report: &Report, results: &[&CheckResult], dialect: Dialect) -> TestSui
 
 /// What happened to the run as a whole: a file without any case reads as success
 /// in some consumers, and objects that stayed behind concern no check.
-fn run_suite(report: &Report, _dialect: Dialect) -> Option<TestSuite> {
+fn run_suite(report: &Report) -> Option<TestSuite> {
     let mut cases = Vec::new();
     if report.results.is_empty() {
         cases.push(case::nothing_asked(report));
@@ -132,16 +134,16 @@ fn run_suite(report: &Report, _dialect: Dialect) -> Option<TestSuite> {
     }
     let mut suite = TestSuite::new(case::RUN_CLASS);
     suite.set_time(Duration::ZERO);
-    add_run(&mut suite, report);
+    add_run(&mut suite, report, None);
     suite.add_test_cases(cases);
     Some(suite)
 }
 
 /// What a suite says of its run. Both schemas allow properties of suites.
-fn add_run(suite: &mut TestSuite, report: &Report) {
+fn add_run(suite: &mut TestSuite, report: &Report, began: Option<Timestamp>) {
     let run = &report.run;
-    if let Some(started) = run.started {
-        suite.extra.insert("timestamp".into(), format!("{started:.3}").into());
+    if let Some(began) = began.or(run.started) {
+        suite.extra.insert("timestamp".into(), format!("{began:.3}").into());
     }
     let mut add = |name: &str, value: &str| {
         if !value.is_empty() {

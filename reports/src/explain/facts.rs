@@ -1,6 +1,6 @@
 //! What the rules look at: the records of a run, sorted by what they tell.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Finding;
 use crate::{
@@ -20,6 +20,8 @@ pub(super) struct Facts<'a> {
     pub(super) probes: Vec<Probe<'a>>,
     /// Nodes on which a pod of ours is known to have run.
     pub(super) ran_on: BTreeSet<&'a str>,
+    /// The same by result, those only that were not open throughout.
+    troubled: HashMap<&'a ResultId, Vec<Probe<'a>>>,
     /// Fixtures that could not become ready.
     failed_fixtures: Vec<&'a str>,
 }
@@ -104,7 +106,11 @@ impl<'a> Facts<'a> {
         for (id, cell) in probed {
             let verdict = finished.get(id).map(|result| result.verdict.kind());
             if !matches!(verdict, Some(VerdictKind::LimitationPresent | VerdictKind::LimitationLifted)) {
-                facts.probes.push(Probe { id, cell, answer: Answer::of(cell) });
+                let probe = Probe { id, cell, answer: Answer::of(cell) };
+                facts.probes.push(probe);
+                if probe.answer != Answer::Open || cell.lost > 0 {
+                    facts.troubled.entry(id).or_default().push(probe);
+                }
             }
         }
         facts
@@ -123,9 +129,9 @@ impl<'a> Facts<'a> {
 
     /// The names of those wrong results whose probes are among these.
     pub(super) fn checks_of(&self, probes: &[Probe<'_>]) -> Vec<String> {
-        let not_open =
-            |wrong: &&Wrong<'_>| probes.iter().any(|probe| probe.answer != Answer::Open && probe.id == wrong.id);
-        self.wrong.iter().filter(not_open).map(|wrong| wrong.name.clone()).collect()
+        let troubled: HashSet<&ResultId> =
+            probes.iter().filter(|probe| probe.answer != Answer::Open).map(|probe| probe.id).collect();
+        self.wrong.iter().filter(|wrong| troubled.contains(wrong.id)).map(|wrong| wrong.name.clone()).collect()
     }
 
     /// Calls nodes by what they have in common: all Windows nodes, a target of
@@ -169,10 +175,11 @@ impl<'a> Facts<'a> {
     /// asked of its node, with no other way gone wrong, or resting on a fixture that
     /// never became ready where the finding accounts for another of its target.
     pub(super) fn add_dependents(&self, finding: &mut Finding) {
+        let known: HashSet<String> = finding.checks.iter().cloned().collect();
         let explained: BTreeSet<Option<&str>> = self
             .wrong
             .iter()
-            .filter(|wrong| finding.checks.contains(&wrong.name))
+            .filter(|wrong| known.contains(&wrong.name))
             .map(|wrong| wrong.id.place.target())
             .collect();
         let lost_fixture = |target: Option<&str>| {
@@ -185,7 +192,7 @@ impl<'a> Facts<'a> {
             let silent_about_itself = wrong.finished.observations.is_empty();
             let target = wrong.id.place.target();
             let dependent = undetermined && silent_about_itself && explained.contains(&target) && lost_fixture(target);
-            if dependent && !finding.checks.contains(&wrong.name) {
+            if dependent && !known.contains(&wrong.name) {
                 finding.checks.push(wrong.name.clone());
             }
         }
@@ -198,11 +205,7 @@ impl<'a> Facts<'a> {
             probe.cell.source_node.as_deref() == Some(node) || probe.cell.destination_node.as_deref() == Some(node)
         };
         let accounted = |wrong: &&Wrong<'_>| {
-            let mut trouble = self
-                .probes
-                .iter()
-                .filter(|probe| probe.id == wrong.id && (probe.answer != Answer::Open || probe.cell.lost > 0))
-                .peekable();
+            let mut trouble = self.troubled.get(wrong.id).into_iter().flatten().peekable();
             match trouble.peek() {
                 Some(_) => trouble.all(|probe| involves(probe)),
                 None => {

@@ -4,11 +4,12 @@
 //! (microsoft/Windows-Containers#516, projectcalico/calico#9019); address spoofing
 //! switched off on one hypervisor; overlay rules lost after a reboot.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Answer, Confidence, Facts, Finding, Layer, backend,
     facts::{Group, Probe, is_pod, proof},
+    grouped,
 };
 use crate::event::Destination;
 
@@ -77,43 +78,39 @@ fn nodes_of<'a>(probes: &[Probe<'a>]) -> BTreeSet<&'a str> {
 /// The fewest nodes that explain the dead ways: the node that explains most comes
 /// first, and what it explains is taken off before the next is looked for.
 fn culprits<'a>(across: &[Probe<'a>]) -> Vec<Culprit<'a>> {
-    let mut left: Vec<Probe<'a>> = across.iter().filter(|probe| probe.answer == Answer::Dead).copied().collect();
-    let mut culprits: Vec<Culprit<'a>> = Vec::new();
+    let to = dead_ends(across, |probe| probe.cell.destination_node.as_deref());
+    let from = dead_ends(across, |probe| probe.cell.source_node.as_deref());
+    let mut left: BTreeSet<usize> = to.values().chain(from.values()).flatten().copied().collect();
+    let nodes: BTreeSet<&str> = to.keys().chain(from.keys()).copied().collect();
+    let explained_by = |node: &str, left: &BTreeSet<usize>| -> BTreeSet<usize> {
+        let ways = [&to, &from].into_iter().filter_map(|ends| ends.get(node)).flatten();
+        ways.filter(|way| left.contains(way)).copied().collect()
+    };
+    let mut culprits = Vec::new();
     while !left.is_empty() {
-        let explains = |node: &'a str| -> (Vec<Probe<'a>>, Cut) {
-            let to = dead_ways(across, |probe| probe.cell.destination_node.as_deref() == Some(node));
-            let from = dead_ways(across, |probe| probe.cell.source_node.as_deref() == Some(node));
-            let cut = match (to.is_empty(), from.is_empty()) {
-                (false, false) => Cut::Both,
-                (false, true) => Cut::To,
-                _ => Cut::From,
-            };
-            let mut ways = to;
-            ways.extend(from);
-            ways.retain(|way| left.iter().any(|open| std::ptr::eq(open.cell, way.cell)));
-            (ways, cut)
+        let candidates: Vec<(&'a str, BTreeSet<usize>)> =
+            nodes.iter().map(|node| (*node, explained_by(node, &left))).collect();
+        let most = candidates.iter().map(|(_, ways)| ways.len()).max().unwrap_or_default();
+        let mut best = candidates.into_iter().filter(|(_, ways)| ways.len() == most);
+        let Some((node, ways)) = best.next() else { break };
+        let or = best.filter(|(_, others)| *others == ways).map(|(node, _)| node).collect();
+        left.retain(|way| !ways.contains(way));
+        let cut = match (to.contains_key(node), from.contains_key(node)) {
+            (true, true) => Cut::Both,
+            (true, false) => Cut::To,
+            _ => Cut::From,
         };
-        let candidates: Vec<(&str, (Vec<Probe<'a>>, Cut))> =
-            nodes_of(&left).into_iter().map(|node| (node, explains(node))).collect();
-        let most = candidates.iter().map(|(_, (ways, _))| ways.len()).max().unwrap_or_default();
-        if most == 0 {
-            break;
-        }
-        let mut best = candidates.into_iter().filter(|(_, (ways, _))| ways.len() == most);
-        let Some((node, (ways, cut))) = best.next() else { break };
-        let same =
-            |other: &[Probe<'_>]| other.iter().all(|way| ways.iter().any(|mine| std::ptr::eq(mine.cell, way.cell)));
-        let or = best.filter(|(_, (others, _))| same(others)).map(|(node, _)| node).collect();
-        left.retain(|open| !ways.iter().any(|way| std::ptr::eq(open.cell, way.cell)));
+        let ways = ways.into_iter().filter_map(|way| across.get(way).copied()).collect();
         culprits.push(Culprit { node, cut, ways, or });
     }
     culprits
 }
 
-/// The ways that satisfy a condition, where every one of them is dead.
-fn dead_ways<'a>(across: &[Probe<'a>], condition: impl Fn(&Probe<'a>) -> bool) -> Vec<Probe<'a>> {
-    let ways: Vec<Probe<'a>> = across.iter().filter(|probe| condition(probe)).copied().collect();
-    if ways.iter().all(|probe| probe.answer == Answer::Dead) { ways } else { Vec::new() }
+/// The nodes at one end of ways of which every one is dead, with those ways.
+fn dead_ends<'a>(across: &[Probe<'a>], end: impl Fn(&Probe<'a>) -> Option<&'a str>) -> BTreeMap<&'a str, Vec<usize>> {
+    let mut ends = grouped(across.iter().enumerate().filter_map(|(way, probe)| Some((end(probe)?, way))));
+    ends.retain(|_, ways| ways.iter().all(|way| across.get(*way).is_some_and(|probe| probe.answer == Answer::Dead)));
+    ends
 }
 
 fn finding(facts: &Facts<'_>, group: &Group, cut: Cut, ways: &[Probe<'_>], or: &BTreeSet<&str>) -> Finding {

@@ -98,7 +98,10 @@ fn status(report: &Report, result: &CheckResult) -> TestCaseStatus {
 fn non_success(kind: NonSuccessKind, ty: &str, report: &Report, result: &CheckResult) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(kind);
     status.set_type(ty);
-    describe(&mut status, "", &result.reason, &account(report, result));
+    // The cause comes first: it is what a table's narrow cell should show.
+    let cause = report.findings_of(result).next();
+    let lead = cause.map(|cause| format!("{}, {}: ", cause.layer, clean::one_line(&cause.subject))).unwrap_or_default();
+    describe(&mut status, &lead, &result.reason, &account(report, result));
     status
 }
 
@@ -121,7 +124,7 @@ pub(super) fn message(line: &str) -> String {
     } else {
         let lead = clean::shortened(line, LEAD);
         let rest = line.strip_prefix(lead.trim_end_matches('…')).unwrap_or_default();
-        format!("{lead} …{}", rest.trim_start())
+        format!("{lead} {}", rest.trim_start())
     };
     clean::shortened(&line, MESSAGE).into_owned()
 }
@@ -165,14 +168,15 @@ fn account(report: &Report, result: &CheckResult) -> String {
 /// Notes of what passed, and evidence of what did not.
 fn system_out(result: &CheckResult) -> Option<String> {
     let mut lines = Vec::new();
-    if result.disposition == Disposition::Green && !result.reason.is_empty() {
-        let kind = match (result.verdict, result.level) {
-            (VerdictKind::LimitationPresent, _) => "limitation present: ",
-            (VerdictKind::LimitationLifted, _) => "limitation lifted: ",
-            (_, Level::Info) => "note: ",
-            _ => "",
-        };
-        lines.push(format!("{kind}{}", clean::plain(&clean::excerpt(&result.reason, EXCERPT)).replace('\t', "    ")));
+    let kind = match (result.verdict, result.level) {
+        (VerdictKind::LimitationPresent, _) => Some("limitation present"),
+        (VerdictKind::LimitationLifted, _) => Some("limitation lifted"),
+        (_, Level::Info) => Some("note"),
+        _ => None,
+    };
+    if let Some(kind) = kind.filter(|_| result.disposition == Disposition::Green) {
+        let reason = clean::plain(&clean::excerpt(&result.reason, EXCERPT)).replace('\t', "    ");
+        lines.push(format!("{kind}: {reason}"));
     }
     // Jenkins and GitLab want each on a line of its own.
     let paths = result.evidence.iter().filter_map(|evidence| evidence.path.as_deref());
@@ -193,7 +197,8 @@ fn failed_attempt(result: &CheckResult) -> TestRerun {
     attempt
 }
 
-fn started(report: &Report, result: &CheckResult) -> Option<Timestamp> {
+/// When a result was begun to be asked for.
+pub(super) fn started(report: &Report, result: &CheckResult) -> Option<Timestamp> {
     let after = SignedDuration::try_from(duration(result.started_s?)).ok()?;
     report.run.started?.checked_add(after).ok()
 }

@@ -1,6 +1,6 @@
 //! Who reaches what: probes summed up by kind of source and destination.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,7 +38,7 @@ pub struct Crossing {
     pub answered: u64,
     /// How many could not be tried, or whose outcome was lost.
     pub lost: u64,
-    /// The results whose probes these are.
+    /// The results whose probes these are, in the order of their ids.
     pub checks: Vec<String>,
     /// The same by pair of nodes, in the order of their names.
     pub paths: Vec<Path>,
@@ -85,7 +85,7 @@ pub(super) fn crossings<'a>(probes: impl IntoIterator<Item = Probes<'a>>) -> Vec
         for cell in cells {
             let sum = sums.entry((cell.source, cell.destination)).or_default();
             if !sum.checks.contains(&result) {
-                sum.checks.push(result.clone());
+                sum.checks.insert(result.clone());
             }
             let ends = (cell.source_node.clone(), cell.destination_node.clone());
             sum.paths.entry(ends).or_default().add(cell, as_documented);
@@ -98,7 +98,7 @@ type Ends = (Option<String>, Option<String>);
 
 #[derive(Default)]
 struct Sum {
-    checks: Vec<String>,
+    checks: BTreeSet<String>,
     paths: BTreeMap<Ends, Tally>,
 }
 
@@ -125,7 +125,7 @@ impl Sum {
             tried: paths.iter().map(|path| path.tried).sum(),
             answered: paths.iter().map(|path| path.answered).sum(),
             lost: paths.iter().map(|path| path.lost).sum(),
-            checks: self.checks,
+            checks: self.checks.into_iter().collect(),
             paths,
         }
     }

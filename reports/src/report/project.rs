@@ -1,6 +1,6 @@
 //! From records to a report.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 use super::{
     CheckResult, Counts, Fixture, REPORT_SCHEMA, Report, Run,
@@ -29,10 +29,13 @@ impl Report {
         let aborted = story.aborted();
         let mut results = story.results(&policy, aborted.as_deref());
         let findings = explain::explain(records);
+        let mut causes: HashMap<&str, Vec<&str>> = HashMap::new();
         for finding in &findings {
-            for result in results.iter_mut().filter(|result| finding.checks.contains(&result.id)) {
-                result.findings.push(finding.id.clone());
-            }
+            finding.checks.iter().for_each(|check| causes.entry(check).or_default().push(&finding.id));
+        }
+        for result in &mut results {
+            let causes = causes.get(result.id.as_str()).into_iter().flatten();
+            result.findings = causes.map(|cause| (*cause).to_owned()).collect();
         }
         let plan = story.plan.cloned().unwrap_or_default();
         let observed = story.observed.cloned();
@@ -114,19 +117,19 @@ impl<'a> Story<'a> {
 
     fn results(&self, policy: &Policy, aborted: Option<&str>) -> Vec<CheckResult> {
         let planned = self.plan.map(|plan| plan.results.as_slice()).unwrap_or_default();
-        let listed: HashMap<&ResultId, ()> = planned.iter().map(|planned| (&planned.id, ())).collect();
-        let unlisted = self.order.iter().filter(|id| !listed.contains_key(**id)).map(|id| PlannedResult {
+        let listed: HashSet<&ResultId> = planned.iter().map(|planned| &planned.id).collect();
+        let unlisted = self.order.iter().filter(|id| !listed.contains(**id)).map(|id| PlannedResult {
             id: (*id).clone(),
             title: id.check.to_string(),
             statement: String::new(),
             level: Level::Core,
         });
-        let mut seen = HashMap::new();
+        let mut seen = HashSet::new();
         planned
             .iter()
             .cloned()
             .chain(unlisted)
-            .filter(|planned| seen.insert(planned.id.clone(), ()).is_none())
+            .filter(|planned| seen.insert(planned.id.clone()))
             .map(|planned| self.result(planned, policy, aborted))
             .collect()
     }
@@ -192,7 +195,7 @@ impl<'a> Story<'a> {
             failed: None,
         };
         let mut fixtures: Vec<Fixture> = plan.fixtures.iter().map(|name| blank(name)).collect();
-        let mut places: BTreeMap<String, usize> =
+        let mut places: HashMap<String, usize> =
             fixtures.iter().enumerate().map(|(place, fixture)| (fixture.name.clone(), place)).collect();
         for &(ms, name, state) in &self.fixtures {
             let place = *places.entry(name.to_owned()).or_insert_with(|| {
