@@ -1,0 +1,180 @@
+//! The programs that run in virtual containers, by name.
+//!
+//! A container's entry point, an exec and a probe all start the same way: an
+//! argument vector is looked up among the programs its image carries ([`Kit`])
+//! and run in a [`Session`], which is everything a process can see: its user,
+//! environment, files and network. Output, exit codes and line ends are those of
+//! the originals; what a program prints is decided here and nowhere else.
+
+mod cmd;
+mod curl;
+mod environment;
+mod files;
+mod io;
+mod ipconfig;
+mod line;
+mod link;
+mod nslookup;
+mod ping;
+mod powershell;
+mod sh;
+mod unix;
+mod windows;
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use futures::future::{BoxFuture, FutureExt};
+use thiserror::Error;
+
+pub(crate) use self::{
+    environment::Environment,
+    files::{Files, Scratch},
+    io::{Chunk, Io, Output, Sink, Stdin, Stream},
+    line::escape_all,
+    link::{Link, Listening, NetworkLink},
+};
+use crate::{clock::Clock, image};
+
+/// What a process ends with. Windows codes are 32 bits wide (`0xC000013A` is a
+/// container that was told to stop), so nothing narrower will do.
+pub(crate) type Exit = u32;
+
+/// The programs of an image, by lower-case name without `.exe`.
+pub(crate) type Kit = &'static [&'static str];
+
+/// The system a process believes it runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum System {
+    /// Windows, with the four-part version that `ver` prints.
+    Windows {
+        /// For example `10.0.20348.5499`.
+        version: String,
+    },
+    /// Linux.
+    Linux,
+}
+
+impl System {
+    /// Whether this is Windows.
+    pub(crate) fn is_windows(&self) -> bool {
+        matches!(self, Self::Windows { .. })
+    }
+
+    /// The end of a line of text.
+    pub(crate) fn line_end(&self) -> &'static str {
+        if self.is_windows() { "\r\n" } else { "\n" }
+    }
+}
+
+/// The network as a process can see it without using it.
+#[derive(Debug, Clone)]
+pub(crate) struct Adapter {
+    /// The pod's address, or the node's for programs on the host.
+    pub(crate) address: Ipv4Addr,
+    /// The suffix that bare names get, `<namespace>.svc.cluster.local`; none on the host.
+    pub(crate) dns_suffix: Option<String>,
+    /// The cluster's name server.
+    pub(crate) dns_server: Ipv4Addr,
+}
+
+/// Everything a process can see.
+#[derive(Clone)]
+pub(crate) struct Session {
+    /// The operating system.
+    pub(crate) system: System,
+    /// What `hostname` prints.
+    pub(crate) host_name: String,
+    /// What `whoami` prints (Windows, lower case with its domain) or the numeric user (Linux).
+    pub(crate) user: String,
+    /// The environment.
+    pub(crate) env: Environment,
+    /// The programs there are.
+    pub(crate) kit: Kit,
+    /// The files there are.
+    pub(crate) files: Arc<dyn Files>,
+    /// The way into the network.
+    pub(crate) link: Arc<dyn Link>,
+    /// The network card.
+    pub(crate) adapter: Adapter,
+    /// How time passes.
+    pub(crate) clock: Clock,
+}
+
+impl Session {
+    /// How long something took, in real time, given how long it took here.
+    ///
+    /// At scale 0 nothing waits, and times are reported as they were.
+    pub(crate) fn unscaled(&self, here: Duration) -> Duration {
+        let scale = self.clock.scale();
+        if scale > 0.0 { Duration::try_from_secs_f64(here.as_secs_f64() / scale).unwrap_or(Duration::MAX) } else { here }
+    }
+
+    fn has(&self, program: &str) -> bool {
+        self.kit.contains(&program)
+    }
+}
+
+/// A process could not be created.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum StartError {
+    /// The image has no such program.
+    #[error("no program `{program}`")]
+    NoSuchProgram {
+        /// As it was asked for.
+        program: String,
+    },
+    /// There is nothing to start.
+    #[error("the command is empty")]
+    Empty,
+}
+
+/// The name a program is known by: no folder, no `.exe`, lower case.
+pub(crate) fn program_name(argument: &str) -> String {
+    let file = argument.rsplit(['/', '\\']).next().unwrap_or(argument);
+    let lower = file.to_ascii_lowercase();
+    lower.strip_suffix(".exe").map_or(lower.clone(), ToOwned::to_owned)
+}
+
+/// Whether `argv` names a program that the image has.
+///
+/// # Errors
+///
+/// When it does not.
+pub(crate) fn can_start(session: &Session, argv: &[String]) -> Result<(), StartError> {
+    let first = argv.first().ok_or(StartError::Empty)?;
+    if session.has(&program_name(first)) { Ok(()) } else { Err(StartError::NoSuchProgram { program: first.clone() }) }
+}
+
+/// Runs `argv` to its end. Dropping the future is how a process is killed.
+///
+/// # Errors
+///
+/// When the image has no such program: the runtime's failure, not the program's.
+pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> BoxFuture<'a, Result<Exit, StartError>> {
+    async move {
+        can_start(session, argv)?;
+        let (first, arguments) = argv.split_first().ok_or(StartError::Empty)?;
+        let name = program_name(first);
+        Ok(match name.as_str() {
+            "cmd" => cmd::main(session, &escape_all(arguments), io).await,
+            "powershell" | "pwsh" => powershell::main(session, arguments, io).await,
+            "sh" | "bash" | "ash" => sh::main(session, arguments, io).await,
+            "curl" => curl::main(session, arguments, io).await,
+            "ping" => ping::main(session, arguments, io).await,
+            "nslookup" => nslookup::main(session, arguments, io).await,
+            "ipconfig" => ipconfig::main(session, arguments, io).await,
+            "pause" | "agnhost" | "servicemonitor" => image::serve(session, &name, arguments, io).await,
+            other if session.system.is_windows() => windows::main(session, other, arguments, io).await,
+            other => unix::main(session, other, arguments, io).await,
+        })
+    }
+    .boxed()
+}
+
+/// Runs a program that a shell was asked for; what the shell says when there is none is the shell's affair.
+async fn run_from_shell(session: &Session, argv: &[String], io: &Io) -> Option<Exit> {
+    run(session, argv, io).await.ok()
+}
+
+#[cfg(test)]
+mod testing;

@@ -1,0 +1,130 @@
+//! The API that a kubelet serves on port 10250: exec, logs, port-forward.
+//!
+//! Connections arrive through the virtual network, from the API server's egress
+//! proxy. Only the API server's client certificate opens anything.
+
+mod error;
+mod exec;
+mod logs;
+mod port_forward;
+mod tls;
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    Extension, Json, Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures::future::{BoxFuture, FutureExt};
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use serde_json::{Value, json};
+use tokio::io::DuplexStream;
+use tokio_rustls::TlsAcceptor;
+
+pub use self::tls::TlsError;
+pub(crate) use self::tls::server_config;
+use self::error::Refusal;
+use crate::{
+    fault::KubeletApi,
+    network::{Connection, Handler},
+    node::{Host, KUBELET_PORT},
+    pod::Cell,
+};
+
+/// Whether the caller showed the API server's client certificate.
+#[derive(Debug, Clone, Copy)]
+struct Caller {
+    is_api_server: bool,
+}
+
+/// Serves the kubelet API of one node until the testbed ends, except while a fault keeps the port closed.
+pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> Infallible {
+    let mut faults = host.world.faults.changed();
+    let router = router(host.clone());
+    let acceptor = TlsAcceptor::from(tls);
+    loop {
+        faults.borrow_and_update();
+        let listening = match host.effects().kubelet {
+            KubeletApi::Refuses => None,
+            KubeletApi::Silent => Some(silence()),
+            KubeletApi::Answers | KubeletApi::LosesPods => Some(answer(router.clone(), acceptor.clone())),
+        };
+        let _port = listening.map(|handler| host.world.network.listen_on_node(&host.facts, KUBELET_PORT, handler));
+        if faults.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Accepts and says nothing, until the other side gives up.
+fn silence() -> Handler {
+    Arc::new(|mut connection: Connection| -> BoxFuture<'static, ()> {
+        async move {
+            let mut nowhere = tokio::io::sink();
+            let _the_other_side_gave_up = tokio::io::copy(&mut connection.stream, &mut nowhere).await;
+        }
+        .boxed()
+    })
+}
+
+fn answer(router: Router, acceptor: TlsAcceptor) -> Handler {
+    Arc::new(move |connection: Connection| -> BoxFuture<'static, ()> {
+        speak(router.clone(), acceptor.clone(), connection.stream).boxed()
+    })
+}
+
+async fn speak(router: Router, acceptor: TlsAcceptor, stream: DuplexStream) {
+    let stream = match acceptor.accept(stream).await {
+        Ok(stream) => stream,
+        Err(error) => {
+            tracing::debug!(%error, "TLS handshake with the kubelet API");
+            return;
+        }
+    };
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    let caller = Caller { is_api_server: certificates.first().is_some_and(tls::is_api_server) };
+    let service = TowerToHyperService::new(router.layer(Extension(caller)));
+    let served =
+        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    if let Err(error) = served {
+        tracing::debug!(%error, "connection to the kubelet API");
+    }
+}
+
+fn router(host: Arc<Host>) -> Router {
+    Router::new()
+        .route("/exec/{namespace}/{pod}/{container}", get(exec::exec).post(exec::spdy))
+        .route("/exec/{namespace}/{pod}/{uid}/{container}", get(exec::exec_by_uid).post(exec::spdy))
+        .route("/containerLogs/{namespace}/{pod}/{container}", get(logs::logs))
+        .route("/portForward/{namespace}/{pod}", get(port_forward::port_forward).post(exec::spdy))
+        .route("/portForward/{namespace}/{pod}/{uid}", get(port_forward::port_forward_by_uid).post(exec::spdy))
+        .route("/healthz", get(|| async { "ok" }))
+        .route("/pods", get(pods))
+        .layer(middleware::from_fn(authenticate))
+        .with_state(host)
+}
+
+/// Lets only the API server through, as a kubelet without anonymous access does.
+async fn authenticate(caller: Option<Extension<Caller>>, request: Request, next: Next) -> Response {
+    match caller {
+        Some(Extension(Caller { is_api_server: true })) => next.run(request).await,
+        _ => Refusal::Unauthorized.into_response(),
+    }
+}
+
+/// The pods of the node, as `/pods` lists them.
+async fn pods(State(host): State<Arc<Host>>) -> Json<Value> {
+    let pods: Vec<_> = host.pods.all().iter().map(|cell| json!(*cell.pod())).collect();
+    Json(json!({"kind": "PodList", "apiVersion": "v1", "metadata": {}, "items": pods}))
+}
+
+/// The pod that a path names.
+fn find(host: &Host, namespace: &str, pod: &str) -> Option<Arc<Cell>> {
+    if host.effects().kubelet == KubeletApi::LosesPods {
+        return None;
+    }
+    host.pods.find(namespace, pod)
+}

@@ -1,0 +1,250 @@
+//! Virtual nodes: they register, keep their leases, run pods and serve the kubelet API.
+
+mod address;
+mod heartbeat;
+mod host;
+mod lease;
+mod object;
+mod recorder;
+
+use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Node;
+use kube::{
+    Api,
+    api::PostParams,
+    runtime::{WatchStreamExt, watcher},
+};
+use thiserror::Error;
+use tokio::{sync::watch, task::JoinSet};
+
+pub(crate) use self::{
+    address::{Block, Exhausted},
+    host::Host,
+    object::{KUBELET_PORT, handlers},
+    recorder::Kind,
+};
+use crate::{clock::Clock, kubelet_api, network::NodeFacts, pod, shape::Shape, world::World};
+
+/// How often registering is tried again while the API server answers with errors.
+const REGISTER_ATTEMPTS: u32 = 20;
+/// How long between two attempts.
+const REGISTER_PAUSE: Duration = Duration::from_millis(250);
+
+/// A virtual node could not do its work.
+#[derive(Debug, Error)]
+pub enum NodeError {
+    /// The API server did not accept the Node object.
+    #[error("node `{node}` could not be registered")]
+    Register {
+        /// The node's name.
+        node: String,
+        /// What the API server said.
+        source: Box<kube::Error>,
+    },
+    /// The kubelet API has no usable certificates.
+    #[error("the kubelet API of node `{node}` cannot be served")]
+    KubeletApi {
+        /// The node's name.
+        node: String,
+        /// What is wrong.
+        source: kubelet_api::TlsError,
+    },
+    /// A task of the nodes ended, which happens only when it panicked.
+    #[error("a task of the virtual nodes ended")]
+    Ended,
+}
+
+/// The virtual nodes of a testbed, running. Dropping this stops them.
+#[derive(Debug)]
+pub struct Nodes {
+    expected: usize,
+    ready: watch::Receiver<usize>,
+    tasks: JoinSet<Result<(), NodeError>>,
+}
+
+/// Starts all nodes of the world's shape, and what they share.
+#[must_use]
+pub fn start(world: &World) -> Nodes {
+    let hosts: Vec<_> =
+        world.shape.nodes.iter().enumerate().map(|(index, node)| Arc::new(host(world, node.clone(), index))).collect();
+    let mut observers = HashMap::new();
+    let mut tasks = JoinSet::new();
+    for host in &hosts {
+        let (sender, observed) = watch::channel(None);
+        observers.insert(host.name().to_owned(), sender);
+        tasks.spawn(until_end(world, run(host.clone(), observed)));
+    }
+    let (count, ready) = watch::channel(0);
+    let expected = hosts.len();
+    let by_name: HashMap<_, _> = hosts.into_iter().map(|host| (host.name().to_owned(), host)).collect();
+    tasks.spawn(until_end(world, observe(world.clone(), by_name.clone(), observers, count)));
+    tasks.spawn(until_end(world, pod::dispatch(world.clone(), by_name)));
+    Nodes { expected, ready, tasks }
+}
+
+impl Nodes {
+    /// Returns when every node is Ready, has pod addresses, and carries none of the control plane's own taints.
+    ///
+    /// # Errors
+    ///
+    /// When a node cannot be registered or a task of the nodes ends.
+    pub async fn ready(&mut self) -> Result<(), NodeError> {
+        let expected = self.expected;
+        tokio::select! {
+            all = self.ready.wait_for(|&count| count >= expected) => all.map(|_| ()).map_err(|_closed| NodeError::Ended),
+            ended = ended(&mut self.tasks) => Err(ended),
+        }
+    }
+
+    /// Returns the first failure of the running nodes; nothing while the testbed runs well, and `Ok` once it ends.
+    ///
+    /// # Errors
+    ///
+    /// When a task of the nodes ends before the testbed does.
+    pub async fn stopped(mut self) -> Result<(), NodeError> {
+        while let Some(ended) = self.tasks.join_next().await {
+            ended.map_err(|_panicked| NodeError::Ended)??;
+        }
+        Ok(())
+    }
+}
+
+async fn ended(tasks: &mut JoinSet<Result<(), NodeError>>) -> NodeError {
+    loop {
+        match tasks.join_next().await {
+            Some(Ok(Err(error))) => return error,
+            Some(Ok(Ok(()))) => {}
+            Some(Err(_)) | None => return NodeError::Ended,
+        }
+    }
+}
+
+/// Runs `work` until the testbed ends.
+fn until_end<F>(world: &World, work: F) -> impl Future<Output = Result<(), NodeError>> + Send + 'static
+where
+    F: Future<Output = Result<(), NodeError>> + Send + 'static,
+{
+    let cancel = world.cancel.clone();
+    async move {
+        tokio::select! {
+            result = work => result,
+            () = cancel.cancelled() => Ok(()),
+        }
+    }
+}
+
+fn host(world: &World, shape: crate::shape::NodeShape, index: usize) -> Host {
+    let facts = Arc::new(NodeFacts {
+        name: shape.name.clone(),
+        os: shape.os,
+        arch: shape.arch.clone(),
+        build: shape.build.clone(),
+        runtime: shape.runtime.clone(),
+        labels: object::labels(&shape, &world.shape.features),
+        internal_ip: Shape::internal_ip(index),
+        external_ip: world.network.external_ip(index),
+    });
+    world.network.add_node(facts.clone());
+    Host::new(world.clone(), shape, facts)
+}
+
+/// One node: registers, then keeps itself alive and answers the API server.
+async fn run(host: Arc<Host>, observed: watch::Receiver<Option<Arc<Node>>>) -> Result<(), NodeError> {
+    let tls = kubelet_api::server_config(&host.world.kubelet_tls)
+        .map_err(|source| NodeError::KubeletApi { node: host.name().to_owned(), source })?;
+    let uid = register(&host).await?;
+    tokio::join!(
+        lease::keep(host.clone(), uid),
+        heartbeat::keep(host.clone(), observed),
+        kubelet_api::serve(host.clone(), tls),
+    );
+    Ok(())
+}
+
+/// Creates the Node, ready from the start, and returns its uid.
+async fn register(host: &Host) -> Result<String, NodeError> {
+    let nodes: Api<Node> = Api::all(host.world.client.clone());
+    let effects = crate::fault::NodeEffects::default(); // faults are applied to a registered node
+    let conditions = object::conditions(&effects, &[], Timestamp::now());
+    let status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, conditions);
+    let node = object::node(&host.shape, &host.facts, status);
+    let mut attempt = 0;
+    let registered = loop {
+        attempt += 1;
+        let created = match nodes.create(&PostParams::default(), &node).await {
+            Err(kube::Error::Api(status)) if status.code == 409 => nodes.get(host.name()).await,
+            other => other,
+        };
+        match created {
+            Ok(node) => break node,
+            Err(source) if attempt >= REGISTER_ATTEMPTS => {
+                return Err(NodeError::Register { node: host.name().to_owned(), source: Box::new(source) });
+            }
+            Err(error) => tracing::debug!(node = host.name(), %error, "not registered yet"),
+        }
+        Clock::new(1.0).pass(REGISTER_PAUSE).await; // the API server's time, not the simulation's
+    };
+    introduce(host);
+    Ok(registered.metadata.uid.unwrap_or_default())
+}
+
+/// The events of a kubelet that starts.
+fn introduce(host: &Host) {
+    let name = host.name();
+    host.recorder.node(name, "Normal", "Starting", "Starting kubelet.");
+    for condition in ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"] {
+        host.recorder.node(name, "Normal", condition, format!("Node {name} status is now: {condition}"));
+    }
+    host.recorder.node(name, "Normal", "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods");
+    host.recorder.node(name, "Normal", "NodeReady", format!("Node {name} status is now: NodeReady"));
+}
+
+/// Watches all Node objects once, tells each host its own, and counts those that can take pods.
+async fn observe(
+    world: World,
+    hosts: HashMap<String, Arc<Host>>,
+    observers: HashMap<String, watch::Sender<Option<Arc<Node>>>>,
+    ready: watch::Sender<usize>,
+) -> Result<(), NodeError> {
+    let nodes: Api<Node> = Api::all(world.client.clone());
+    let mut events = watcher(nodes, watcher::Config::default()).default_backoff().applied_objects().boxed();
+    loop {
+        match events.try_next().await {
+            Ok(Some(node)) => {
+                let Some((host, observer)) =
+                    node.metadata.name.as_ref().and_then(|name| Some((hosts.get(name)?, observers.get(name)?)))
+                else {
+                    continue; // a node that somebody else brought
+                };
+                if let Some(block) = block_of(&node) {
+                    host.set_block(block);
+                }
+                observer.send_replace(Some(Arc::new(node)));
+                let count = observers.values().filter(|node| node.borrow().as_deref().is_some_and(takes_pods)).count();
+                ready.send_replace(count);
+            }
+            Ok(None) => pending().await,
+            Err(error) => tracing::debug!(%error, "watching nodes"),
+        }
+    }
+}
+
+fn block_of(node: &Node) -> Option<Block> {
+    Block::parse(node.spec.as_ref()?.pod_cidr.as_deref()?)
+}
+
+/// Whether pods can be scheduled to a node as far as the control plane is concerned.
+fn takes_pods(node: &Node) -> bool {
+    let ready = node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
+        conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    });
+    let held_back = node
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.taints.as_ref())
+        .is_some_and(|taints| taints.iter().any(|taint| taint.key.starts_with("node.kubernetes.io/")));
+    ready && !held_back && block_of(node).is_some()
+}

@@ -1,0 +1,160 @@
+//! What the parts of one virtual node share.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use tokio::sync::watch;
+
+use super::{
+    address::{Addresses, Block},
+    recorder::Recorder,
+};
+use crate::{
+    fault::NodeEffects,
+    image::{self, HostPlatform, Image},
+    network::NodeFacts,
+    pod::Cell,
+    shape::NodeShape,
+    world::World,
+};
+
+/// One virtual node.
+pub(crate) struct Host {
+    pub(crate) world: World,
+    pub(crate) shape: NodeShape,
+    pub(crate) facts: Arc<NodeFacts>,
+    pub(crate) recorder: Recorder,
+    pub(crate) images: Images,
+    pub(crate) addresses: Addresses,
+    /// The pods that run here, for the kubelet API.
+    pub(crate) pods: Pods,
+    block: watch::Sender<Option<Block>>,
+    started_pods: AtomicU64,
+}
+
+impl Host {
+    pub(super) fn new(world: World, shape: NodeShape, facts: Arc<NodeFacts>) -> Self {
+        let recorder = Recorder::start(world.client.clone(), shape.name.clone());
+        let images = Images::baked(&platform(&shape));
+        Self {
+            world,
+            facts,
+            recorder,
+            images,
+            addresses: Addresses::default(),
+            pods: Pods::default(),
+            block: watch::Sender::new(None),
+            started_pods: AtomicU64::new(0),
+            shape,
+        }
+    }
+
+    /// The node's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.shape.name
+    }
+
+    /// What is wrong with the node now.
+    pub(crate) fn effects(&self) -> NodeEffects {
+        self.world.faults.node(&self.facts)
+    }
+
+    /// What decides which images the node takes.
+    pub(crate) fn platform(&self) -> HostPlatform<'_> {
+        platform(&self.shape)
+    }
+
+    pub(super) fn set_block(&self, block: Block) {
+        self.block.send_if_modified(|known| (*known != Some(block)).then(|| *known = Some(block)).is_some());
+    }
+
+    /// The node's pod addresses, as soon as the controller manager has assigned them.
+    pub(crate) async fn block(&self) -> Option<Block> {
+        let mut block = self.block.subscribe();
+        block.wait_for(Option::is_some).await.ok().and_then(|block| *block)
+    }
+
+    /// The number of the next pod that starts here, from 1.
+    pub(crate) fn next_ordinal(&self) -> u64 {
+        self.started_pods.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+fn platform(shape: &NodeShape) -> HostPlatform<'_> {
+    HostPlatform { os: shape.os, arch: &shape.arch, version: shape.build.as_deref(), runtime: &shape.runtime }
+}
+
+/// The images on a node.
+pub(crate) struct Images {
+    present: watch::Sender<Vec<Image>>,
+    /// Kubelets pull one image at a time (`serializeImagePulls`).
+    pub(crate) pulling: tokio::sync::Mutex<()>,
+}
+
+impl Images {
+    fn baked(host: &HostPlatform<'_>) -> Self {
+        Self { present: watch::Sender::new(image::baked(host)), pulling: tokio::sync::Mutex::default() }
+    }
+
+    /// All of them, biggest first.
+    pub(super) fn list(&self) -> Vec<Image> {
+        self.present.borrow().clone()
+    }
+
+    /// Tells when an image arrives.
+    pub(super) fn subscribe(&self) -> watch::Receiver<Vec<Image>> {
+        self.present.subscribe()
+    }
+
+    /// Whether an image is here.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.present.borrow().iter().any(|image| image.name == name)
+    }
+
+    /// Keeps an image that was pulled.
+    pub(crate) fn add(&self, image: Image) {
+        self.present.send_if_modified(|present| {
+            let new = !present.iter().any(|known| known.name == image.name);
+            if new {
+                present.push(image);
+                present.sort_by_key(|image| std::cmp::Reverse(image.size));
+            }
+            new
+        });
+    }
+}
+
+/// The pods of a node, by uid.
+#[derive(Default)]
+pub(crate) struct Pods {
+    cells: Mutex<HashMap<String, Arc<Cell>>>,
+}
+
+impl Pods {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Arc<Cell>>> {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn insert(&self, uid: &str, cell: Arc<Cell>) {
+        self.lock().insert(uid.to_owned(), cell);
+    }
+
+    pub(crate) fn remove(&self, uid: &str) {
+        self.lock().remove(uid);
+    }
+
+    /// A pod by namespace and name.
+    pub(crate) fn find(&self, namespace: &str, name: &str) -> Option<Arc<Cell>> {
+        self.lock().values().find(|cell| cell.is_named(namespace, name)).cloned()
+    }
+
+    /// All of them.
+    pub(crate) fn all(&self) -> Vec<Arc<Cell>> {
+        self.lock().values().cloned().collect()
+    }
+}

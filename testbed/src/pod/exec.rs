@@ -1,0 +1,132 @@
+//! Commands in a running container, and what faults make of them.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::{cell::Cell, state::Slot};
+use crate::{
+    command::{self, Exit, Io, Session, Sink, Stdin},
+    fault::CommandEffect,
+    image,
+    network::PodFacts,
+};
+
+/// A command could not be run in a container, in the words of the kubelet and containerd.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub(crate) enum ExecError {
+    /// The container does not run.
+    #[error("container not found (\"{container}\")")]
+    NotRunning {
+        /// Its name.
+        container: String,
+    },
+    /// Windows found no such program.
+    #[error(
+        "error executing command in container: failed to exec in container: failed to start exec \"{id}\": \
+         hcs::System::CreateProcess {container}: The system cannot find the file specified.: unknown"
+    )]
+    NoWindowsProgram {
+        /// The exec's id.
+        id: String,
+        /// The container's id.
+        container: String,
+    },
+    /// Linux found no such program.
+    #[error(
+        "error executing command in container: failed to exec in container: failed to start exec \"{id}\": OCI runtime exec \
+         failed: exec failed: unable to start container process: exec: \"{program}\": executable file not found in $PATH: unknown"
+    )]
+    NoLinuxProgram {
+        /// The exec's id.
+        id: String,
+        /// The program.
+        program: String,
+    },
+}
+
+/// A command that is about to run.
+pub(crate) struct Exec {
+    session: Session,
+    argv: Vec<String>,
+    effect: Option<CommandEffect>,
+}
+
+impl Exec {
+    /// Looks up the container and the faults.
+    ///
+    /// # Errors
+    ///
+    /// When the container does not run or has no such program.
+    pub(crate) fn prepare(cell: &Cell, slot: Slot, argv: Vec<String>) -> Result<Self, ExecError> {
+        let container = cell.container(slot).map(|container| container.name).unwrap_or_default();
+        let running = cell.read(|state| {
+            let record = state.record(slot)?;
+            Some((record.session.clone()?, record.id.clone().unwrap_or_default()))
+        });
+        let Some((session, run)) = running else { return Err(ExecError::NotRunning { container }) };
+        let effect = cell.host.world.faults.command(&cell.facts(), &argv);
+        if effect.is_none() && command::can_start(&session, &argv).is_err() {
+            let id = image::digest(&[&run, &argv.join(" ")]);
+            return Err(if session.system.is_windows() {
+                ExecError::NoWindowsProgram { id, container: run.trim_start_matches("containerd://").to_owned() }
+            } else {
+                ExecError::NoLinuxProgram { id, program: argv.first().cloned().unwrap_or_default() }
+            });
+        }
+        Ok(Self { session, argv, effect })
+    }
+
+    /// What a fault does to it.
+    pub(crate) fn effect(&self) -> Option<&CommandEffect> {
+        self.effect.as_ref()
+    }
+
+    /// Runs it, as far as a fault lets it.
+    pub(crate) async fn run(&self, io: &Io) -> Exit {
+        let Some(effect) = &self.effect else { return self.really(io).await };
+        if let Some(delay) = effect.delay {
+            self.session.clock.pass(delay.0).await;
+        }
+        if effect.hang {
+            std::future::pending::<()>().await;
+        }
+        let told = effect.stdout.is_some() || effect.stderr.is_some();
+        let line_end = self.session.system.line_end();
+        let real = if told {
+            let lines = |text: &str| text.replace("\r\n", "\n").replace('\n', line_end);
+            io.stdout.text(lines(effect.stdout.as_deref().unwrap_or_default()));
+            io.stderr.text(lines(effect.stderr.as_deref().unwrap_or_default()));
+            0
+        } else if effect.exit_code.is_some() && effect.transport.is_none() {
+            let muted = Io { stdin: io.stdin.clone(), stdout: Sink::Null, stderr: Sink::Null };
+            self.really(&muted).await
+        } else {
+            self.really(io).await
+        };
+        effect.exit_code.unwrap_or(real)
+    }
+
+    async fn really(&self, io: &Io) -> Exit {
+        command::run(&self.session, &self.argv, io).await.unwrap_or(127)
+    }
+}
+
+/// Runs a command whose output nobody reads; what it ends with, or why it did not run.
+pub(super) async fn quietly(cell: &Cell, slot: Slot, argv: &[String]) -> Option<Exit> {
+    let exec = Exec::prepare(cell, slot, argv.to_vec()).ok()?;
+    Some(exec.run(&Io { stdin: Stdin::Empty, stdout: Sink::Null, stderr: Sink::Null }).await)
+}
+
+/// Runs a command for its exit code and its output, both streams together.
+pub(super) async fn captured(cell: &Cell, slot: Slot, argv: &[String]) -> Result<(Exit, String), ExecError> {
+    let exec = Exec::prepare(cell, slot, argv.to_vec())?;
+    let output = Sink::keeping();
+    let code = exec.run(&Io { stdin: Stdin::Empty, stdout: output.clone(), stderr: output.clone() }).await;
+    Ok((code, String::from_utf8_lossy(&output.take()).into_owned()))
+}
+
+/// The pod as the network knows it, for whoever connects into it.
+pub(crate) fn facts(cell: &Cell) -> Arc<PodFacts> {
+    cell.facts()
+}

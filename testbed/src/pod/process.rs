@@ -1,0 +1,240 @@
+//! The first process of a container: what it sees, how it starts and how it ends.
+
+use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+
+use k8s_openapi::api::core::v1::Container;
+use thiserror::Error;
+use tokio::task::JoinHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{
+    cell::Cell,
+    environment::{self, EnvironmentError},
+    expand::expand,
+    log::Log,
+    pull::Pulled,
+    user::{self, UserError},
+    volume::Volumes,
+};
+use crate::{
+    command::{self, Adapter, Exit, Io, NetworkLink, Session, Stdin, System},
+    image::Image,
+    shape::Os,
+};
+
+/// The cluster's name server, as kubelets are configured.
+const DNS_SERVER: Ipv4Addr = Ipv4Addr::new(10, 96, 0, 10);
+/// What Windows processes end with when their container is stopped: `STATUS_CONTROL_C_EXIT`.
+const CONTROL_C_EXIT: Exit = 0xC000_013A;
+/// What a process that was killed ends with on Linux: 128 and the signal's number.
+const KILLED: Exit = 137;
+
+/// A container cannot be configured; the kubelet tries again.
+#[derive(Debug, Error)]
+pub(super) enum ConfigError {
+    #[error(transparent)]
+    Environment(#[from] EnvironmentError),
+    #[error(transparent)]
+    User(UserError),
+}
+
+/// A container cannot be started, in containerd's words.
+#[derive(Debug, Error)]
+pub(super) enum StartFailure {
+    #[error("failed to create containerd task: failed to create shim task: hcs::CreateComputeSystem {container}: {text}: unknown")]
+    Image { container: String, text: &'static str },
+    #[error("failed to create containerd task: failed to create shim task: hcs::System::CreateProcess {container}: {text}: unknown")]
+    Windows { container: String, text: String },
+    #[error(
+        "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to \
+         start container process: error during container init: exec: \"{program}\": executable file not found in $PATH: unknown"
+    )]
+    Linux { program: String },
+    #[error("{message}")]
+    Fault { message: String },
+}
+
+/// A process that is about to run.
+pub(super) struct Prepared {
+    pub(super) session: Session,
+    argv: Vec<String>,
+}
+
+/// Puts together what the process will see.
+///
+/// # Errors
+///
+/// What cannot be configured: `CreateContainerConfigError`.
+pub(super) async fn configure(
+    cell: &Cell,
+    container: &Container,
+    image: &Image,
+) -> Result<Result<Prepared, StartFailure>, ConfigError> {
+    let pod = cell.pod();
+    let world = &cell.host.world;
+    let facts = cell.facts();
+    let os = cell.os();
+    let host_process = user::is_host_process(&pod, container);
+    let windows_start = |text: &dyn std::fmt::Display| StartFailure::Windows { container: container.name.clone(), text: text.to_string() };
+    let user = match user::resolve(&pod, container, os, image.user) {
+        Ok(user) => user,
+        Err(unknown @ UserError::Unknown) => return Ok(Err(windows_start(&unknown))),
+        Err(other) => return Err(ConfigError::User(other)),
+    };
+    if host_process && !world.shape.features.host_process {
+        let refused = "failed to create user process token: failed to logon user: Access is denied.";
+        return Ok(Err(windows_start(&refused)));
+    }
+    let host_name = if facts.host_network { cell.host.name().to_owned() } else { facts.name.clone() };
+    let mut env = environment::base(os, &host_name, &user);
+    environment::extend(&mut env, &pod, container, &world.client).await?;
+    let session = Session {
+        system: match os {
+            Os::Windows => System::Windows { version: cell.host.shape.kernel_version().to_owned() },
+            Os::Linux => System::Linux,
+        },
+        host_name,
+        user,
+        env,
+        kit: image.kit,
+        files: Arc::new(Volumes::new(world.client.clone(), pod, container, os)),
+        link: Arc::new(NetworkLink::new(
+            world.network.clone(),
+            world.clock.clone(),
+            facts.clone(),
+            cell.network_up.subscribe(),
+        )),
+        adapter: Adapter {
+            address: facts.ip,
+            dns_suffix: (!facts.host_network).then(|| format!("{}.svc.cluster.local", facts.namespace)),
+            dns_server: DNS_SERVER,
+        },
+        clock: world.clock.clone(),
+    };
+    let argv = argv(container, image, &session);
+    Ok(Ok(Prepared { session, argv }))
+}
+
+/// The command line: the pod's command before the image's entry point, and each with its own arguments.
+fn argv(container: &Container, image: &Image, session: &Session) -> Vec<String> {
+    let own = |list: &[&str]| list.iter().map(|&word| word.to_owned()).collect::<Vec<_>>();
+    let expanded = |list: &[String]| {
+        list.iter().map(|word| expand(word, |name| session.env.get(name).map(ToOwned::to_owned))).collect::<Vec<_>>()
+    };
+    let command = container.command.as_deref().filter(|command| !command.is_empty());
+    let arguments = container.args.as_deref().filter(|arguments| !arguments.is_empty());
+    let mut argv = command.map_or_else(|| own(image.entrypoint), expanded);
+    argv.extend(match (arguments, command) {
+        (Some(arguments), _) => expanded(arguments),
+        (None, Some(_)) => Vec::new(),
+        (None, None) => own(image.arguments),
+    });
+    argv
+}
+
+/// Whether the process can start, given what the pull said about its image.
+///
+/// # Errors
+///
+/// What containerd says when it cannot: `StartError`.
+pub(super) fn check(container: &Container, pulled: &Pulled, prepared: &Prepared) -> Result<(), StartFailure> {
+    if let Some(text) = pulled.mismatch {
+        return Err(StartFailure::Image { container: container.name.clone(), text });
+    }
+    command::can_start(&prepared.session, &prepared.argv).map_err(|_missing| {
+        if prepared.session.system.is_windows() {
+            let text = "The system cannot find the file specified.".to_owned();
+            StartFailure::Windows { container: container.name.clone(), text }
+        } else {
+            StartFailure::Linux { program: prepared.argv.first().cloned().unwrap_or_default() }
+        }
+    })
+}
+
+/// A process that runs.
+pub(super) struct Process {
+    exit: JoinHandle<Exit>,
+    kill: CancellationToken,
+    log: AbortOnDropHandle<()>,
+    obeys: Option<Exit>,
+}
+
+impl Process {
+    /// Starts it; what it writes goes into `log`.
+    pub(super) fn start(prepared: Prepared, log: Arc<Log>) -> Self {
+        let Prepared { session, argv } = prepared;
+        let obeys = obeys(&session.system, &argv);
+        let kill = CancellationToken::new();
+        let (io, mut output) = Io::followed(Stdin::Empty);
+        let killed = kill.clone();
+        let ended = CancellationToken::new();
+        let end = ended.clone().drop_guard();
+        let exit = tokio::spawn(async move {
+            let _end = end;
+            tokio::select! {
+                code = command::run(&session, &argv, &io) => code.unwrap_or(1),
+                () = killed.cancelled() => KILLED,
+            }
+        });
+        let log = tokio::spawn(async move {
+            loop {
+                // What was written before the end is all there when the end is noticed.
+                tokio::select! {
+                    biased;
+                    chunk = output.recv() => match chunk {
+                        Some(chunk) => log.append(&chunk),
+                        None => break,
+                    },
+                    () = ended.cancelled() => break,
+                }
+            }
+            log.close();
+        });
+        Self { exit, kill, log: AbortOnDropHandle::new(log), obeys }
+    }
+
+    /// Waits for its end.
+    pub(super) async fn exit(&mut self) -> Exit {
+        let code = (&mut self.exit).await.unwrap_or(1);
+        self.finish_log().await;
+        code
+    }
+
+    /// Asks it to end and kills it if it has not after `grace` (real time).
+    pub(super) async fn stop(&mut self, cell: &Cell, grace: Duration) -> Exit {
+        let clock = &cell.host.world.clock;
+        let patience = if self.obeys.is_some() { super::latency::of(cell.os()).stop.min(grace) } else { grace };
+        let code = tokio::select! {
+            code = &mut self.exit => code.unwrap_or(1),
+            () = clock.pass(patience) => self.obeys.unwrap_or(KILLED),
+        };
+        self.kill.cancel();
+        self.finish_log().await;
+        code
+    }
+
+    async fn finish_log(&mut self) {
+        let _its_task_does_not_panic = (&mut self.log).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill.cancel();
+    }
+}
+
+/// What a process ends with when it is asked to; `None` when it does not listen.
+///
+/// The first process of a Linux container gets only the signals that it handles
+/// (`pid_namespaces(7)`): shells and `sleep` handle none.
+fn obeys(system: &System, argv: &[String]) -> Option<Exit> {
+    if system.is_windows() {
+        return Some(CONTROL_C_EXIT);
+    }
+    match command::program_name(argv.first()?).as_str() {
+        "pause" => Some(0),
+        "agnhost" => Some(2),
+        _ => None,
+    }
+}
