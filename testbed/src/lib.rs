@@ -12,9 +12,22 @@
 //! started end with it. Defects can be put into a running testbed ([`fault`]),
 //! each of which counts how often it changed an outcome.
 
+pub mod client;
 pub mod clock;
+mod command;
 pub mod control;
+pub mod control_plane;
 pub mod fault;
+mod image;
+mod kubelet_api;
 pub mod network;
+pub mod node;
+mod pod;
+pub mod process;
+pub mod progress;
+mod registry;
+pub mod serve;
 pub mod shape;
 pub mod world;
+
+pub use serve::main_serve;

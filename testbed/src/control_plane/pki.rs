@@ -1,0 +1,156 @@
+//! The certificates and keys of a testbed, made new for each and forgotten with it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
+    KeyPair, KeyUsagePurpose, SanType,
+};
+use thiserror::Error;
+
+use crate::world::KubeletTls;
+
+/// A certificate or a key could not be made.
+#[derive(Debug, Error)]
+#[error("the certificate of {subject} could not be made")]
+pub struct PkiError {
+    subject: String,
+    source: rcgen::Error,
+}
+
+/// Who a certificate speaks for, and its key, in PEM.
+#[derive(Clone)]
+pub(crate) struct Identity {
+    pub(crate) certificate: String,
+    pub(crate) key: String,
+}
+
+/// All certificates and keys of one testbed.
+pub(crate) struct Pki {
+    /// The certificate of the authority that signed all others.
+    pub(crate) authority: String,
+    /// Serves the API.
+    pub(crate) api_server: Identity,
+    /// The API server, as a client of kubelets.
+    pub(crate) kubelet_client: Identity,
+    /// Serves every virtual kubelet.
+    pub(crate) kubelet: Identity,
+    /// The person at the testbed, a cluster administrator.
+    pub(crate) admin: Identity,
+    /// kube-controller-manager.
+    pub(crate) controller_manager: Identity,
+    /// kube-scheduler.
+    pub(crate) scheduler: Identity,
+    /// Signs the tokens of service accounts.
+    pub(crate) service_account_key: String,
+    /// Verifies them.
+    pub(crate) service_account_public_key: String,
+}
+
+impl Pki {
+    /// Makes the certificates for an API server that is reached at `api_addresses`
+    /// and for nodes of these names and addresses.
+    pub(crate) fn new<'a>(
+        api_addresses: &[Ipv4Addr],
+        nodes: impl Iterator<Item = (&'a str, Ipv4Addr)>,
+    ) -> Result<Self, PkiError> {
+        let authority = Authority::new()?;
+        let service_account = key("service accounts")?;
+
+        let mut api_names = names(&[
+            "localhost",
+            "kubernetes",
+            "kubernetes.default",
+            "kubernetes.default.svc",
+            "kubernetes.default.svc.cluster.local",
+        ])?;
+        api_names.extend(api_addresses.iter().map(|address| SanType::IpAddress(IpAddr::V4(*address))));
+
+        let mut kubelet_names = Vec::new();
+        for (name, address) in nodes {
+            kubelet_names.extend(names(&[name])?);
+            kubelet_names.push(SanType::IpAddress(IpAddr::V4(address)));
+        }
+
+        Ok(Self {
+            api_server: authority.server("kube-apiserver", api_names)?,
+            kubelet: authority.server("kubelet", kubelet_names)?,
+            kubelet_client: authority.client(KubeletTls::CLIENT, None)?,
+            admin: authority.client("winconform-testbed-admin", Some("system:masters"))?,
+            controller_manager: authority.client("system:kube-controller-manager", None)?,
+            scheduler: authority.client("system:kube-scheduler", None)?,
+            service_account_key: service_account.serialize_pem(),
+            service_account_public_key: service_account.public_key_pem(),
+            authority: authority.issuer.pem(),
+        })
+    }
+
+    /// What the virtual kubelets serve and trust.
+    pub(crate) fn kubelet_tls(&self) -> KubeletTls {
+        KubeletTls {
+            certificate: self.kubelet.certificate.as_str().into(),
+            key: self.kubelet.key.as_str().into(),
+            client_ca: self.authority.as_str().into(),
+        }
+    }
+}
+
+struct Authority {
+    issuer: CertifiedIssuer<'static, KeyPair>,
+}
+
+impl Authority {
+    fn new() -> Result<Self, PkiError> {
+        const NAME: &str = "winconform-testbed-ca";
+        let mut params = params(NAME, None);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::DigitalSignature];
+        let issuer = CertifiedIssuer::self_signed(params, key(NAME)?).map_err(failed(NAME))?;
+        Ok(Self { issuer })
+    }
+
+    fn server(&self, name: &str, alternatives: Vec<SanType>) -> Result<Identity, PkiError> {
+        let mut params = params(name, None);
+        params.subject_alt_names = alternatives;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        self.sign(name, params)
+    }
+
+    /// A client certificate; Kubernetes reads the user from the common name and the groups from the organisation.
+    fn client(&self, user: &str, group: Option<&str>) -> Result<Identity, PkiError> {
+        let mut params = params(user, group);
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+        self.sign(user, params)
+    }
+
+    fn sign(&self, subject: &str, mut params: CertificateParams) -> Result<Identity, PkiError> {
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.use_authority_key_identifier_extension = true;
+        let key = key(subject)?;
+        let certificate = params.signed_by(&key, &self.issuer).map_err(failed(subject))?;
+        Ok(Identity { certificate: certificate.pem(), key: key.serialize_pem() })
+    }
+}
+
+fn params(user: &str, group: Option<&str>) -> CertificateParams {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, user);
+    if let Some(group) = group {
+        name.push(DnType::OrganizationName, group);
+    }
+    let mut params = CertificateParams::default(); // valid whatever the machine's clock says
+    params.distinguished_name = name;
+    params
+}
+
+fn key(subject: &str) -> Result<KeyPair, PkiError> {
+    KeyPair::generate().map_err(failed(subject))
+}
+
+fn names(names: &[&str]) -> Result<Vec<SanType>, PkiError> {
+    names.iter().map(|name| (*name).to_owned().try_into().map(SanType::DnsName).map_err(failed(name))).collect()
+}
+
+fn failed(subject: &str) -> impl Fn(rcgen::Error) -> PkiError + '_ {
+    move |source| PkiError { subject: subject.to_owned(), source }
+}

@@ -1,0 +1,316 @@
+//! The testbed's own process: starts everything, says when it is ready, and ends everything.
+//!
+//! It lives as long as its standard input stays open: the one who started it
+//! holds the other end, so it ends when they do, however they do. A detached
+//! testbed lives until it is told to stop, or until nobody has used it for a while.
+
+use std::{
+    io::{self, Write as _},
+    process::ExitCode,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+pub use self::options::{OptionsError, ServeOptions};
+use self::{ending::Ending, handlers::Handlers, state::StateDir};
+use crate::{
+    clock::Clock,
+    control::{self, ControlError},
+    control_plane::{self, AcquireError, CONTEXT, ControlPlane, ControlPlaneError, Layout, Part, Parts},
+    fault::FaultBoard,
+    network::{Network, NetworkError},
+    node::{self, NodeError},
+    process::{Executable, ProcessError, Supervisor, supervise},
+    progress::{Info, Progress, Reporter, Step, chain, millis},
+    registry::{Registry, RegistryError},
+    shape::{Shape, ShapeError},
+    world::World,
+};
+
+mod ending;
+mod handlers;
+mod options;
+mod state;
+
+/// How long the end of everything may take before the testbed goes without waiting for it.
+const LAST_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A testbed could not start, or could not go on.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The arguments are no good.
+    #[error("the testbed was started wrongly")]
+    Options(#[from] OptionsError),
+    /// The shape is no good.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// The testbed has no place for its files.
+    #[error("the testbed has no place for its files: {reason}")]
+    State {
+        /// What did not work, and what to do about it.
+        reason: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The operating system refused what every process may do.
+    #[error("the testbed's process could not be set up")]
+    Process(#[source] io::Error),
+    /// The supervisor could not be started, or ended.
+    #[error(transparent)]
+    Supervisor(#[from] ProcessError),
+    /// There is no control plane.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// The control plane did not start, or ended.
+    #[error("the control plane does not run")]
+    ControlPlane(#[from] ControlPlaneError),
+    /// The virtual network did not start.
+    #[error("the virtual network does not run")]
+    Network(#[from] NetworkError),
+    /// The virtual nodes did not start, or ended.
+    #[error("the virtual nodes do not run")]
+    Node(#[from] NodeError),
+    /// The control socket could not be opened.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// The API server did not say its version.
+    #[error("the API server did not say its version")]
+    Version(#[source] Box<kube::Error>),
+    /// The testbed could not be entered in the user's list.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+}
+
+impl ServeError {
+    /// The end of the log that shows why, if there is one.
+    #[must_use]
+    pub fn log_tail(&self) -> &[String] {
+        match self {
+            Self::Acquire(error) => error.log_tail(),
+            Self::ControlPlane(error) => error.log_tail(),
+            _ => &[],
+        }
+    }
+}
+
+/// What a program does that was started as `PROGRAM … serve|supervise|acquire …`.
+///
+/// `arguments` begin with that word. This makes a runtime of its own, so it must not be called inside one.
+#[must_use]
+pub fn main_serve(arguments: impl IntoIterator<Item = String>) -> ExitCode {
+    let mut arguments = arguments.into_iter();
+    let subcommand = arguments.next().unwrap_or_default();
+    let arguments: Vec<String> = arguments.collect();
+    let runtime = match subcommand.as_str() {
+        "supervise" => tokio::runtime::Builder::new_current_thread().enable_all().build(),
+        _ => tokio::runtime::Builder::new_multi_thread().enable_all().build(),
+    };
+    let Ok(runtime) = runtime else { return ExitCode::FAILURE };
+    let reporter = Reporter::new(write_line);
+    let done = runtime.block_on(async {
+        match subcommand.as_str() {
+            "serve" => told(&reporter, serve_arguments(&arguments, &reporter).await),
+            "acquire" => told(&reporter, acquire(&arguments, &reporter).await),
+            "supervise" => supervise().await.is_ok(),
+            _ => false,
+        }
+    });
+    runtime.shutdown_background(); // a thread that waits for input or a lock must not hold the process
+    if done { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A failure's last word to the one who started us.
+fn told(reporter: &Reporter, result: Result<(), ServeError>) -> bool {
+    if let Err(error) = &result {
+        tracing::error!(error = chain(error), "the testbed ends");
+        reporter.tell(Progress::Failed { message: chain(error), log_tail: error.log_tail().to_vec() });
+    }
+    result.is_ok()
+}
+
+/// One line of JSON on standard output. Whoever does not listen any more does not have to.
+fn write_line(progress: Progress) {
+    if let Ok(mut line) = serde_json::to_vec(&progress) {
+        line.push(b'\n');
+        let mut out = io::stdout().lock();
+        let _ = out.write_all(&line).and_then(|()| out.flush());
+    }
+}
+
+async fn serve_arguments(arguments: &[String], reporter: &Reporter) -> Result<(), ServeError> {
+    serve(ServeOptions::from_args(arguments)?, reporter).await
+}
+
+/// Fills the cache and says where the control plane is.
+async fn acquire(arguments: &[String], reporter: &Reporter) -> Result<(), ServeError> {
+    let options = ServeOptions::from_args(arguments)?;
+    install_tls_provider();
+    let ending = Ending::watch(options.detached).map_err(ServeError::Process)?;
+    let executable = Executable::of_this_process("acquire").map_err(ServeError::Process)?;
+    let supervisor = Supervisor::start(&executable)?;
+    let acquisition = options.acquisition();
+    let acquired = tokio::select! {
+        () = ending.begun() => Ok(None),
+        () = supervisor.ended() => Err(ProcessError::SupervisorEnded.into()),
+        parts = control_plane::acquire(&acquisition, &supervisor, reporter) => parts.map(Some).map_err(ServeError::from),
+    };
+    shut_down(supervisor).await;
+    if let Some(parts) = acquired? {
+        reporter.tell(Progress::Acquired { directory: parts.directory().to_owned() });
+    }
+    Ok(())
+}
+
+/// Runs a testbed until it is told to end, and tells `reporter` how its start goes.
+///
+/// # Errors
+///
+/// When something does not start, or ends before the testbed does.
+pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), ServeError> {
+    if options.detached {
+        // A session of its own: the terminal's Ctrl-C and its closing are not meant for us. An
+        // error means that we lead one already.
+        let _ = rustix::process::setsid();
+    }
+    let ending = Ending::watch(options.detached).map_err(ServeError::Process)?;
+    let executable = Executable::of_this_process("serve").map_err(ServeError::Process)?;
+    let shape = Arc::new(Shape::find(&options.shape)?);
+    install_tls_provider();
+    state::sweep().await;
+    let state = StateDir::create().await?;
+    state.log_to_file();
+    let supervisor = Supervisor::start(&executable)?;
+    if !options.keep_state {
+        supervisor.remove_at_end(state.layout().root().to_owned());
+    }
+    let cancel = CancellationToken::new();
+    let testbed =
+        Testbed { options: &options, shape, state: &state, supervisor: &supervisor, reporter, ending: &ending };
+    let result = tokio::select! {
+        () = ending.begun() => Ok(()),
+        () = supervisor.ended() => Err(ProcessError::SupervisorEnded.into()),
+        result = testbed.run(&cancel) => result,
+    };
+    cancel.cancel();
+    if let Some(name) = &options.name {
+        Registry::of_user().forget(name, std::process::id()).await;
+    }
+    shut_down(supervisor).await;
+    if !options.keep_state {
+        state.remove().await;
+    }
+    result
+}
+
+/// Ends everything; a supervisor that hangs is left to see that its pipe is closed.
+async fn shut_down(supervisor: Supervisor) {
+    if tokio::time::timeout(LAST_PATIENCE, supervisor.shut_down()).await.is_err() {
+        tracing::error!("the supervisor did not end in time");
+    }
+}
+
+/// rustls takes the process's provider; a second installation is refused, which is fine.
+fn install_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+/// What a testbed is started from.
+struct Testbed<'a> {
+    options: &'a ServeOptions,
+    shape: Arc<Shape>,
+    state: &'a StateDir,
+    supervisor: &'a Supervisor,
+    reporter: &'a Reporter,
+    ending: &'a Ending,
+}
+
+impl Testbed<'_> {
+    /// Returns only when something has failed.
+    async fn run(self, cancel: &CancellationToken) -> Result<(), ServeError> {
+        let parts = control_plane::acquire(&self.options.acquisition(), self.supervisor, self.reporter).await?;
+        let started = Instant::now();
+        let layout = self.state.layout();
+        let clock = Clock::new(self.options.latency.factor());
+        let faults = FaultBoard::default();
+        let network = Network::new(clock.clone(), faults.clone(), &self.shape.features);
+        network.serve_egress(&layout.egress_socket(), cancel.clone())?;
+        if let Err(error) = network.open_loopback(cancel.clone()) {
+            tracing::info!(error = chain(&error), "node ports and load balancers have no real listeners");
+        }
+        let outside = network.serve_outside(cancel.clone()).await?;
+
+        let starting = ControlPlane::start(&parts, layout, self.supervisor, &self.shape);
+        let control_plane = self.reporter.during(Step::ControlPlane, String::new, starting).await?;
+        network.forward_api_server(control_plane.api.into());
+        network.watch(control_plane.client.clone(), cancel.clone());
+        let world = World {
+            client: control_plane.client.clone(),
+            clock,
+            shape: self.shape.clone(),
+            network,
+            faults: faults.clone(),
+            kubelet_tls: control_plane.kubelet_tls.clone(),
+            cancel: cancel.clone(),
+        };
+        let mut nodes = node::start(&world);
+        let detail = || format!("{} nodes", world.shape.nodes.len());
+        let ready = async {
+            tokio::try_join!(
+                async { control_plane.settled().await.map_err(ServeError::from) },
+                async { nodes.ready().await.map_err(ServeError::from) },
+                async { version(&world.client).await },
+            )
+        };
+        let ((), (), version) = self.reporter.during(Step::Nodes, detail, ready).await?;
+
+        let info = self.info(&parts, &control_plane, outside.to_string(), version, started);
+        let handlers = Arc::new(Handlers::new(&info, outside, &self.shape, self.ending.clone()));
+        control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
+        if let Some(name) = &self.options.name {
+            Registry::of_user().enter(name, &info).await?;
+        }
+        if let Some(idle) = self.options.exit_when_idle {
+            self.ending.begin_when_idle(idle);
+        }
+        self.reporter.tell(Progress::Ready(Box::new(info)));
+
+        tokio::select! {
+            error = control_plane.ended() => Err(error.into()),
+            stopped = nodes.stopped() => stopped.and(Err(NodeError::Ended)).map_err(ServeError::from),
+        }
+    }
+
+    fn info(
+        &self,
+        parts: &Parts,
+        control_plane: &ControlPlane,
+        outside: String,
+        version: String,
+        started: Instant,
+    ) -> Info {
+        let layout: &Layout = self.state.layout();
+        let (kubectl, first) = parts.command(Part::Kubectl);
+        Info {
+            kubeconfig: control_plane.kubeconfig.clone(),
+            context: CONTEXT.into(),
+            outside_proxy: format!("http://{outside}"),
+            control_socket: layout.control_socket(),
+            state_dir: layout.root().to_owned(),
+            version,
+            boot_ms: millis(started.elapsed()),
+            shape: self.shape.name.clone(),
+            latency: self.options.latency,
+            kubectl: std::iter::once(kubectl.display().to_string()).chain(first).collect(),
+            pid: std::process::id(),
+        }
+    }
+}
+
+async fn version(client: &kube::Client) -> Result<String, ServeError> {
+    let version = client.apiserver_version().await.map_err(|error| ServeError::Version(Box::new(error)))?;
+    Ok(version.git_version)
+}

@@ -1,0 +1,210 @@
+//! How a testbed is asked for, and the arguments that say so to its process.
+
+use std::{path::PathBuf, time::Duration};
+
+use thiserror::Error;
+
+use crate::{
+    clock::{Latency, LatencyError},
+    control_plane::Acquisition,
+    shape::DEFAULT_SHAPE,
+};
+
+/// What a testbed is to be like.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServeOptions {
+    /// A shape that ships with the crate, or the path of a YAML file.
+    pub shape: String,
+    /// The scale of the latencies.
+    pub latency: Latency,
+    /// Where the control plane is; otherwise it is found, downloaded or built.
+    pub control_plane_dir: Option<PathBuf>,
+    /// Where downloads and builds are kept, in place of the user's cache.
+    pub cache_dir: Option<PathBuf>,
+    /// Where Kubernetes' releases are, in place of the official site (a mirror).
+    pub kubernetes_site: Option<String>,
+    /// Where etcd's releases are, in place of the official site (a mirror).
+    pub etcd_site: Option<String>,
+    /// The Go command to build with, in place of `go` in the `PATH`.
+    pub go: Option<PathBuf>,
+    /// The name under which a standing testbed is listed.
+    pub name: Option<String>,
+    /// Whether the testbed outlives the one who started it.
+    pub detached: bool,
+    /// After how long without use a testbed ends.
+    pub exit_when_idle: Option<Duration>,
+    /// Whether the testbed's directory with its logs stays when it ends.
+    pub keep_state: bool,
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            shape: DEFAULT_SHAPE.into(),
+            latency: Latency::default(),
+            control_plane_dir: None,
+            cache_dir: None,
+            kubernetes_site: None,
+            etcd_site: None,
+            go: None,
+            name: None,
+            detached: false,
+            exit_when_idle: None,
+            keep_state: false,
+        }
+    }
+}
+
+/// The arguments do not describe a testbed.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum OptionsError {
+    /// There is no such argument.
+    #[error("there is no argument `{0}`")]
+    Unknown(String),
+    /// The argument needs a value.
+    #[error("`{0}` needs a value")]
+    NoValue(String),
+    /// The latency is no good.
+    #[error("the latency is no good")]
+    Latency(#[from] LatencyError),
+    /// The number of seconds is no good.
+    #[error("`{text}` is not a number of seconds")]
+    Seconds {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        source: std::num::ParseIntError,
+    },
+}
+
+impl ServeOptions {
+    /// The arguments that [`ServeOptions::from_args`] reads back.
+    #[must_use]
+    pub fn to_args(&self) -> Vec<String> {
+        let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let values = [
+            ("--shape", Some(self.shape.clone())),
+            ("--latency", Some(self.latency.to_string())),
+            ("--control-plane-dir", path(&self.control_plane_dir)),
+            ("--cache-dir", path(&self.cache_dir)),
+            ("--kubernetes-site", self.kubernetes_site.clone()),
+            ("--etcd-site", self.etcd_site.clone()),
+            ("--go", path(&self.go)),
+            ("--name", self.name.clone()),
+            ("--exit-when-idle", self.exit_when_idle.map(|idle| idle.as_secs().to_string())),
+        ];
+        let flags = [("--detached", self.detached), ("--keep-state", self.keep_state)];
+        let values = values.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
+        values.chain(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned())).collect()
+    }
+
+    /// Reads `--name=value`, `--name value` and `--flag`.
+    ///
+    /// # Errors
+    ///
+    /// Which argument is unknown, lacks its value, or has one that is no good.
+    pub fn from_args(arguments: &[String]) -> Result<Self, OptionsError> {
+        let mut options = Self::default();
+        let mut arguments = arguments.iter();
+        while let Some(argument) = arguments.next() {
+            let (name, attached) = match argument.split_once('=') {
+                Some((name, value)) => (name, Some(value.to_owned())),
+                None => (argument.as_str(), None),
+            };
+            let mut value = || {
+                attached
+                    .clone()
+                    .or_else(|| arguments.next().cloned())
+                    .ok_or_else(|| OptionsError::NoValue(name.to_owned()))
+            };
+            match name {
+                "--shape" => options.shape = value()?,
+                "--latency" => options.latency = value()?.parse()?,
+                "--control-plane-dir" => options.control_plane_dir = Some(value()?.into()),
+                "--cache-dir" => options.cache_dir = Some(value()?.into()),
+                "--kubernetes-site" => options.kubernetes_site = Some(value()?),
+                "--etcd-site" => options.etcd_site = Some(value()?),
+                "--go" => options.go = Some(value()?.into()),
+                "--name" => options.name = Some(value()?),
+                "--exit-when-idle" => options.exit_when_idle = Some(seconds(&value()?)?),
+                "--detached" => options.detached = true,
+                "--keep-state" => options.keep_state = true,
+                _ => return Err(OptionsError::Unknown(argument.clone())),
+            }
+        }
+        Ok(options)
+    }
+
+    /// Where to look for the control plane.
+    #[must_use]
+    pub fn acquisition(&self) -> Acquisition {
+        let usual = Acquisition::usual();
+        let site = |given: &Option<String>, usual: String| {
+            given.as_ref().map_or(usual, |site| site.trim_end_matches('/').to_owned())
+        };
+        Acquisition {
+            directory: self.control_plane_dir.clone(),
+            cache: self.cache_dir.clone().unwrap_or(usual.cache),
+            kubernetes_site: site(&self.kubernetes_site, usual.kubernetes_site),
+            etcd_site: site(&self.etcd_site, usual.etcd_site),
+            go: self.go.clone().unwrap_or(usual.go),
+            assets: usual.assets,
+        }
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, OptionsError> {
+    let seconds = text.parse().map_err(|source| OptionsError::Seconds { text: text.to_owned(), source })?;
+    Ok(Duration::from_secs(seconds))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_read_back_from_their_arguments() {
+        let all = ServeOptions {
+            shape: "my shape.yaml".into(),
+            latency: Latency::REAL,
+            control_plane_dir: Some("/opt/a=b".into()),
+            cache_dir: Some("/cache".into()),
+            kubernetes_site: Some("http://mirror".into()),
+            etcd_site: Some("http://mirror/etcd".into()),
+            go: Some("/usr/local/go/bin/go".into()),
+            name: Some("mine".into()),
+            detached: true,
+            exit_when_idle: Some(Duration::from_secs(90)),
+            keep_state: true,
+        };
+        for options in [all, ServeOptions::default()] {
+            assert_eq!(ServeOptions::from_args(&options.to_args()).unwrap(), options);
+        }
+    }
+
+    #[test]
+    fn a_value_may_follow_its_name() {
+        let arguments = ["--shape", "one-build"].map(String::from);
+        assert_eq!(ServeOptions::from_args(&arguments).unwrap().shape, "one-build");
+    }
+
+    #[test]
+    fn arguments_that_make_no_sense_are_named() {
+        let refused = |arguments: &[&str]| {
+            let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            crate::progress::chain(&ServeOptions::from_args(&arguments).unwrap_err())
+        };
+        insta::assert_snapshot!([
+            refused(&["--shap=x"]),
+            refused(&["--shape"]),
+            refused(&["--latency=slow"]),
+            refused(&["--exit-when-idle=soon"]),
+        ].join("\n"), @r"
+        there is no argument `--shap=x`
+        `--shape` needs a value
+        the latency is no good: `slow` is not a latency: `fast` (a tenth of real time), `real`, or a factor from 0 to 100
+        `soon` is not a number of seconds: invalid digit found in string
+        ");
+    }
+}
