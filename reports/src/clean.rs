@@ -61,8 +61,9 @@ pub fn excerpt(text: &str, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return Cow::Borrowed(text);
     }
-    let head = text.get(..text.floor_char_boundary(limit / 2)).unwrap_or_default();
-    let tail = text.get(text.ceil_char_boundary(text.len() - limit / 2)..).unwrap_or_default();
+    // The nearest boundaries of characters; there is one at each end of the text.
+    let head = (0..=limit / 2).rev().find_map(|at| text.get(..at)).unwrap_or_default();
+    let tail = (text.len() - limit / 2..=text.len()).find_map(|at| text.get(at..)).unwrap_or_default();
     let left_out = text.len() - head.len() - tail.len();
     Cow::Owned(format!("{head}\n… {left_out} bytes left out …\n{tail}"))
 }

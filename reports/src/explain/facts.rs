@@ -207,7 +207,7 @@ impl<'a> Facts<'a> {
         let accounted = |wrong: &&Wrong<'_>| {
             let mut trouble = self.troubled.get(wrong.id).into_iter().flatten().peekable();
             match trouble.peek() {
-                Some(_) => trouble.all(|probe| involves(probe)),
+                Some(_) => trouble.all(involves),
                 None => {
                     wrong.id.place.node() == Some(node) && wrong.finished.verdict.kind() == VerdictKind::Undetermined
                 }
@@ -237,11 +237,7 @@ impl Probe<'_> {
         let Cell { source, source_node, destination, address, destination_node, tried, answered, .. } = self.cell;
         let from = source_node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
         let to = destination_node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
-        let mut words = format!(
-            "{}{from} to {} {address}{to}: {answered} of {tried} answered",
-            source.as_words(),
-            destination.as_words()
-        );
+        let way = format!("{}{from} to {} {address}{to}", source.as_words(), destination.as_words());
         let outcomes = [
             (self.cell.timed_out, "timed out"),
             (self.cell.refused, "refused"),
@@ -249,10 +245,9 @@ impl Probe<'_> {
             (self.cell.otherwise, "failed otherwise"),
             (self.cell.lost, "lost by our transport"),
         ];
-        for (count, outcome) in outcomes.into_iter().filter(|(count, _)| *count > 0) {
-            words.push_str(&format!(", {count} {outcome}"));
-        }
-        words
+        let outcomes = outcomes.into_iter().filter(|(count, _)| *count > 0);
+        let outcomes: String = outcomes.map(|(count, outcome)| format!(", {count} {outcome}")).collect();
+        format!("{way}: {answered} of {tried} answered{outcomes}")
     }
 }
 

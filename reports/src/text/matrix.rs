@@ -121,17 +121,15 @@ fn worst(crossing: &Crossing) -> Vec<(String, String)> {
     };
     let sum = |paths: &[&Path]| {
         let count = |field: fn(&Path) -> u64| paths.iter().map(|path| field(path)).sum::<u64>();
-        let mut words = format!("{} of {} answered", count(|path| path.answered), count(|path| path.tried));
         let outcomes: [(u64, &str); 4] = [
             (count(|path| path.timed_out), "timed out"),
             (count(|path| path.refused), "refused"),
             (count(|path| path.connected_only), "connected only"),
             (count(|path| path.otherwise), "failed otherwise"),
         ];
-        for (count, outcome) in outcomes.into_iter().filter(|(count, _)| *count > 0) {
-            words.push_str(&format!(", {count} {outcome}"));
-        }
-        words
+        let outcomes = outcomes.into_iter().filter(|(count, _)| *count > 0);
+        let outcomes: String = outcomes.map(|(count, outcome)| format!(", {count} {outcome}")).collect();
+        format!("{} of {} answered{outcomes}", count(|path| path.answered), count(|path| path.tried))
     };
     if let Some(node) = shared(|path| path.source_node.as_deref()) {
         return vec![(format!("from {node}"), sum(&bad))];
