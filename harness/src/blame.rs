@@ -41,6 +41,14 @@ pub enum Trouble {
         /// Why.
         reason: String,
     },
+    /// The cluster's policy does not allow pods that use a host's network or processes.
+    #[error("the cluster does not allow `{fixture}`, so the host cannot be asked: {message}")]
+    HostRefused {
+        /// The fixture and its place.
+        fixture: String,
+        /// What the API server said.
+        message: String,
+    },
     /// What the cluster holds contradicts what the check was planned for.
     #[error("{0}")]
     Unexpected(String),
@@ -62,6 +70,20 @@ impl Trouble {
         Self::Api { action: action.into(), error: Box::new(error) }
     }
 
+    /// What a fixture that did not come up means for a check that needs it.
+    #[must_use]
+    pub fn of_fixture(fixture: String, host: bool, trouble: &Self) -> Self {
+        match trouble {
+            Self::Api { error, .. } if host => match error.as_ref() {
+                kube::Error::Api(status) if status.code == 403 => {
+                    Self::HostRefused { fixture, message: status.message.clone() }
+                }
+                _ => Self::Fixture { fixture, reason: Chain(trouble).to_string() },
+            },
+            _ => Self::Fixture { fixture, reason: Chain(trouble).to_string() },
+        }
+    }
+
     /// The table.
     ///
     /// | what happened | verdict | why |
@@ -70,6 +92,7 @@ impl Trouble {
     /// | a wait ended on a cause that cannot heal | as [`Cause::blames_cluster`] says | an image refused for its platform is the cluster's, a registry's 401 is not |
     /// | a wait ran out of its budget | failed, but undetermined while pulling or where the API was lost | the cluster had the time the guide gives it |
     /// | an exec was lost or refused | undetermined | only `nodes/answers`, with a control elsewhere, may blame the node |
+    /// | the cluster's policy refuses host pods | not applicable | the operator decided so |
     /// | a needed fixture is missing | undetermined | the check about the fixture fails instead |
     /// | panic, budget, abort | undetermined | ours |
     #[must_use]
@@ -77,6 +100,7 @@ impl Trouble {
         let text = Chain(self).to_string();
         match self {
             Self::Wait(error) if error.blames_cluster() => Verdict::Failed(text),
+            Self::HostRefused { .. } => Verdict::NotApplicable(text),
             Self::Wait(_)
             | Self::Api { .. }
             | Self::Exec(_)

@@ -18,7 +18,7 @@ use k8s_openapi::api::{
 use kube::Client;
 use tokio::time::Instant;
 use winconform_reports::{
-    Event, Place, ResultId,
+    Event, Place, ResultId, Verdict,
     event::{Observation, Phase},
 };
 
@@ -114,6 +114,12 @@ impl Context {
         self.stage.budgets
     }
 
+    /// Whether the user gave a way to the nodes from outside.
+    #[must_use]
+    pub fn has_outside_proxy(&self) -> bool {
+        self.stage.outside_proxy.is_some()
+    }
+
     /// The namespace of fixtures.
     #[must_use]
     pub fn namespace(&self) -> &str {
@@ -187,10 +193,9 @@ impl Context {
         let live = self.fixture(fixture)?;
         match live.state() {
             State::Ready(ready) => Ok(ready),
-            State::Failed(trouble) => Err(Trouble::Fixture {
-                fixture: live.key.to_string(),
-                reason: winconform_reports::Chain(trouble.as_ref()).to_string(),
-            }),
+            State::Failed(trouble) => {
+                Err(Trouble::of_fixture(live.key.to_string(), live.planned.fixture.host, &trouble))
+            }
             State::Planned | State::Submitted => {
                 Err(Trouble::Unexpected(format!("the check did not wait for `{}`", live.key)))
             }
@@ -347,6 +352,15 @@ impl Context {
                 notes.observations.push(observation);
             }
         });
+    }
+
+    /// The verdict of a check that is about a fixture which did not come up: the
+    /// trouble itself is judged, and its facts are kept.
+    pub fn judge_trouble(&self, trouble: &Trouble) -> Verdict {
+        for observation in trouble.observations() {
+            self.observe(observation);
+        }
+        trouble.verdict()
     }
 
     /// Keeps a named stretch of time.

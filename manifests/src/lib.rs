@@ -70,10 +70,10 @@ manifests! {
     LINUX_SERVER = "fixtures/linux-server.yaml";
     /// The guide's web server: a NodePort Service and a Deployment of two.
     WIN_WEBSERVER = "fixtures/win-webserver.yaml";
-    /// A Windows pod to probe from, and the canary of its node.
-    WINDOWS_CLIENT = "fixtures/windows-client.yaml";
     /// A HostProcess pod: the Windows host's view of the network.
     WINDOWS_HOST = "fixtures/windows-host.yaml";
+    /// A Windows pod to probe from and to, and the canary of its node.
+    WINDOWS_POD = "fixtures/windows-pod.yaml";
 }
 
 impl Manifest {

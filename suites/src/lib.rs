@@ -1,1 +1,69 @@
-//! Placeholder.
+//! The checks, one file each, and the fixtures they share.
+//!
+//! A check is a value: its id, what passing means, what it needs and uses, and
+//! how it asks. It touches nothing but its `Context`, and does not depend on the
+//! order in which checks are asked. [`all`] is the whole registry, in report order.
+//!
+//! To add a check, see CONTRIBUTING.md: a file here, a line in its suite's
+//! `CHECKS`, and a planned defect that turns it red.
+
+pub mod fixture;
+pub mod nodes;
+pub mod reachability;
+pub mod win_webserver;
+
+use winconform_harness::Check;
+
+/// Every check, in the order in which reports list them.
+#[must_use]
+pub fn all() -> Vec<&'static Check> {
+    [nodes::CHECKS, win_webserver::CHECKS, reachability::CHECKS].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, fs, path::Path};
+
+    use super::*;
+
+    /// Files of a suite's folder that hold no check.
+    const HELPERS: &[&str] = &["reachability/paths", "reachability/service"];
+
+    #[test]
+    fn every_check_file_is_registered_and_every_check_has_its_file() {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+        let mut on_disk = BTreeSet::new();
+        for entry in fs::read_dir(&source).unwrap() {
+            let folder = entry.unwrap();
+            if !folder.file_type().unwrap().is_dir() {
+                continue;
+            }
+            for file in fs::read_dir(folder.path()).unwrap() {
+                let path = file.unwrap().path();
+                let stem = path.strip_prefix(&source).unwrap().with_extension("");
+                on_disk.insert(stem.to_str().unwrap().to_owned());
+            }
+        }
+        on_disk.retain(|stem| !HELPERS.contains(&stem.as_str()));
+        let registered: BTreeSet<String> = all()
+            .iter()
+            .map(|check| check.parsed_id().unwrap())
+            .map(|id| format!("{}/{}", id.folder(), id.file_stem()))
+            .collect();
+        assert_eq!(on_disk, registered, "left: files on disk; right: `CHECKS`");
+    }
+
+    #[test]
+    fn every_check_says_what_it_asks_in_sentences_of_its_own() {
+        let mut titles = BTreeSet::new();
+        for check in all() {
+            assert!(titles.insert(check.title), "{}: another check has this title", check.id);
+            for sentence in [check.passing, check.silent_on] {
+                assert!(sentence.ends_with('.'), "{}: `{sentence}` is no sentence", check.id);
+            }
+            assert!(!check.title.ends_with('.') && check.title.len() < 90, "{}: {}", check.id, check.title);
+            let number = &check.statement[1..];
+            assert!(number.parse::<u8>().is_ok(), "{} names the statement `{}`", check.id, check.statement);
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::{any::Any, path::PathBuf, sync::Arc};
 
 use tokio::{sync::Semaphore, time::Instant};
 use tokio_util::sync::CancellationToken;
-use winconform_reports::{Chain, Event, Verdict, VerdictKind, event::Finished};
+use winconform_reports::{Event, Verdict, VerdictKind, event::Finished};
 
 use super::{Keep, evidence, live_fixture::State, plan::PlannedCheck, stage::Stage};
 use crate::{blame::Trouble, context::Context, journal::millis};
@@ -71,10 +71,8 @@ impl Asked {
             if let State::Failed(trouble) = fixture.reached(awaited.stage).await
                 && awaited.required
             {
-                return Err(Trouble::Fixture {
-                    fixture: awaited.key.to_string(),
-                    reason: Chain(trouble.as_ref()).to_string(),
-                });
+                let host = fixture.planned.fixture.host;
+                return Err(Trouble::of_fixture(awaited.key.to_string(), host, &trouble));
             }
         }
         let Ok(_turn) = self.jobs.acquire().await else {

@@ -1,0 +1,13 @@
+//! Suite `nodes`: the nodes are healthy, answer, and say truly what they are (N1 to N5).
+
+mod answers;
+mod known_build;
+mod os_and_arch_labels;
+mod ready;
+mod windows_build_label;
+
+use winconform_harness::Check;
+
+/// The suite's checks, in report order.
+pub const CHECKS: &[&Check] =
+    &[&ready::CHECK, &answers::CHECK, &os_and_arch_labels::CHECK, &windows_build_label::CHECK, &known_build::CHECK];

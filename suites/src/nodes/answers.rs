@@ -1,0 +1,102 @@
+//! A Windows node runs a pod, a command in it, and gives its logs.
+//!
+//! A node can be Ready and answer nothing (Azure/AKS#3181). All three are asked
+//! through the API server, which asks the kubelet; `nodes/proxy`, which would grant
+//! exec everywhere, is not needed.
+
+use std::time::Duration;
+
+use futures::{AsyncBufReadExt, TryStreamExt};
+use k8s_openapi::api::core::v1::Pod;
+use kube::{Api, api::LogParams};
+use winconform_harness::{
+    Answer, Budget, Check, Context, Extent, Need, Scope, Stage, Trouble, Use,
+    probe::{ExecError, PodRef, Shell},
+    run::State,
+};
+use winconform_reports::{Chain, Level, Verdict};
+
+use crate::fixture::WINDOWS_POD;
+
+/// The registered check.
+pub(super) const CHECK: Check = Check {
+    id: "nodes/answers",
+    title: "The node runs a pod, a command in it, and gives its logs",
+    statement: "N2",
+    passing: "A pod of ours became Ready on the node, a command ran in it, and its log came back.",
+    silent_on: "Whether the pod's network works: suite `reachability` asks that.",
+    level: Level::Core,
+    scope: Scope::WindowsNode,
+    needs: &[Need::OpenNode],
+    uses: &[Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled }],
+    budget: Duration::from_secs(300),
+    disruptive: false,
+    run: |cx| Box::pin(run(cx)),
+};
+
+const WORD: &str = "winconform-canary";
+
+async fn run(cx: Context) -> Answer {
+    let live = cx.fixture(&WINDOWS_POD)?;
+    let ready = match live.state() {
+        State::Failed(trouble) => return Ok(cx.judge_trouble(&trouble)),
+        State::Planned | State::Submitted | State::Ready(_) => cx.ready(&WINDOWS_POD)?,
+    };
+    let Some(pod) = ready.pods.first() else {
+        return Err(Trouble::Unexpected("the fixture has no pod".to_owned()));
+    };
+    if let Err(error) = speak(&cx, pod).await {
+        return blame(&cx, pod, error).await;
+    }
+    match first_line(&cx, pod).await? {
+        Some(_) => Ok(Verdict::Passed("a pod started, ran a command, and its log came back".to_owned())),
+        None => Ok(Verdict::Failed(format!(
+            "a pod started and ran a command, but no line of its log came back within {:?}",
+            cx.budgets().of(Budget::Start)
+        ))),
+    }
+}
+
+/// Runs a command whose output is known.
+async fn speak(cx: &Context, pod: &PodRef) -> Result<(), ExecError> {
+    let command = Shell::of(pod.os).command(&format!("echo {WORD}"));
+    let output = cx.exec(pod, &command, Duration::from_secs(10)).await?;
+    if output.stdout.trim() == WORD {
+        return Ok(());
+    }
+    Err(ExecError::Lost {
+        node: pod.node.clone(),
+        pod: format!("{}/{}", pod.namespace, pod.name),
+        detail: format!("`echo {WORD}` printed {:?}, exit code {}", output.stdout, output.exit_code),
+    })
+}
+
+/// The one place where a lost exec may blame a node: when a control on another node works.
+async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Answer {
+    let others: Vec<PodRef> = cx
+        .ready_everywhere(&WINDOWS_POD)
+        .flat_map(|(_, ready)| ready.pods.clone())
+        .filter(|other| other.node != pod.node)
+        .collect();
+    for other in &others {
+        if speak(cx, other).await.is_ok() {
+            cx.observe(error.observation(true));
+            return Ok(Verdict::Failed(format!("{}, while the same command on {} works", Chain(&error), other.node)));
+        }
+    }
+    Err(error.into())
+}
+
+/// The first line of the pod's log, waited for, in one request.
+async fn first_line(cx: &Context, pod: &PodRef) -> Result<Option<String>, Trouble> {
+    let pods: Api<Pod> = Api::namespaced(cx.client(), &pod.namespace);
+    let params = LogParams { follow: true, container: Some(pod.container.clone()), ..LogParams::default() };
+    let asked = async {
+        let stream = pods.log_stream(&pod.name, &params).await?;
+        stream.lines().try_next().await.map_err(kube::Error::ReadEvents)
+    };
+    match tokio::time::timeout(cx.budgets().of(Budget::Start), asked).await {
+        Ok(line) => line.map_err(|error| Trouble::api(format!("read the log of pod {}", pod.name), error)),
+        Err(_) => Ok(None),
+    }
+}

@@ -1,0 +1,44 @@
+//! The guide: curl the node port from the Linux node; here the port of every node.
+//!
+//! Also of nodes without a backend (kubernetes-sigs/sig-windows-tools#279: the port
+//! worked only where a pod ran). Each Windows node runs at least our own pod: without
+//! any, Windows forwards nothing, which Microsoft documents.
+
+use winconform_harness::{
+    Answer, Check, Context, Extent, Need, Stage, Use,
+    probe::{Aim, judge},
+};
+use winconform_reports::event::{Destination, Vantage};
+
+use super::paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, settled, the_pod};
+use crate::fixture::{LINUX_HOST, WIN_WEBSERVER, WINDOWS_POD};
+
+/// The registered check.
+pub(super) const CHECK: Check = Check {
+    id: "reachability/node-port-linux-node",
+    title: "A Linux node reaches the web server on the node port of every node",
+    statement: "R5",
+    passing: "Every connection from the Linux node to the port of every node that takes pods brought the page.",
+    silent_on: "Access from outside the cluster, and nodes that take no pods.",
+    needs: &[Need::OpenNode, Need::LinuxNode],
+    uses: &[
+        Use::ready(&LINUX_HOST),
+        Use::ready(&WIN_WEBSERVER),
+        Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
+    ],
+    run: |cx| Box::pin(run(cx)),
+    ..REACHABILITY
+};
+
+async fn run(cx: Context) -> Answer {
+    let (from, port) = (the_pod(&cx, &LINUX_HOST)?, node_port(&cx)?);
+    let probes = port_nodes(&cx)
+        .into_iter()
+        .map(|node| {
+            let address = node.internal_ip.as_deref().unwrap_or_default();
+            let aim = Aim::page(Destination::NodePort, address, port, Some(node.name.clone()));
+            settled(&cx, &from, Vantage::LinuxNode, aim, PAGE, TO_A_POD)
+        })
+        .collect();
+    Ok(judge(&cx.probe(probes).await, "the node port of every node must lead to the web server"))
+}

@@ -1,0 +1,91 @@
+//! The guide's note: Windows hosts cannot access the IP of Services scheduled on them.
+//!
+//! A documented limitation, not a universal one (Antrea's proxyAll lifts it), so there
+//! are three outcomes. The host shows first, against the pod on it, that it can probe
+//! at all: a host that reaches nothing proves no limitation.
+
+use winconform_harness::{
+    Answer, Check, Context, Use,
+    probe::{Aim, HttpProbe, Probed},
+};
+use winconform_reports::{
+    Level, Verdict,
+    event::{Destination, Vantage},
+};
+
+use super::paths::{PAGE, REACHABILITY, pod_page, pods_here, service_ip, settled};
+use crate::fixture::{WIN_WEBSERVER, WINDOWS_HOST, WINDOWS_POD};
+
+/// The registered check.
+pub(super) const CHECK: Check = Check {
+    id: "reachability/windows-host-to-service-ip",
+    title: "A Windows host does not reach the Service IP, as documented",
+    statement: "R7",
+    passing: "Present: hosts that reach the pods on them do not reach the Service IP. Lifted: they do.",
+    silent_on: "Services without a backend on the host's node.",
+    level: Level::Limitation,
+    uses: &[Use::ready(&WINDOWS_HOST), Use::settled(&WINDOWS_POD), Use::ready(&WIN_WEBSERVER)],
+    run: |cx| Box::pin(run(cx)),
+    ..REACHABILITY
+};
+
+const TRIES: u32 = 3;
+
+async fn run(cx: Context) -> Answer {
+    let (hosts, pods) = (pods_here(&cx, &WINDOWS_HOST)?, pods_here(&cx, &WINDOWS_POD)?);
+    let mut controls = Vec::new();
+    for (from, to) in hosts.iter().flat_map(|host| pods.iter().map(move |pod| (host, pod))) {
+        if from.node == to.node {
+            let aim = pod_page(Destination::WindowsPodSameNode, to);
+            controls.push(settled(&cx, from, Vantage::WindowsHost, aim, PAGE, TRIES));
+        }
+    }
+    // Only hosts that have shown that they can probe are asked.
+    let able: Vec<HttpProbe> = cx
+        .probe(controls.clone())
+        .await
+        .iter()
+        .zip(controls)
+        .filter(|(probed, _)| probed.cell.answered > 0)
+        .map(|(_, control)| control)
+        .collect();
+    if able.is_empty() {
+        return Ok(Verdict::Undetermined("inconclusive: no host reaches even the pod on it".to_owned()));
+    }
+    let ip = service_ip(&cx, &WIN_WEBSERVER)?;
+    let questions = able
+        .into_iter()
+        .map(|control| HttpProbe {
+            aim: Aim::page(Destination::WindowsServiceIp, &ip, 80, None),
+            // Nothing is waited for: the control has shown that the network is there.
+            settle: None,
+            ..control
+        })
+        .collect();
+    Ok(judge_limitation(&cx.probe(questions).await))
+}
+
+fn judge_limitation(probed: &[Probed]) -> Verdict {
+    let node = |probed: &&Probed| probed.cell.source_node.clone().unwrap_or_default();
+    let list = |of: &[&Probed]| of.iter().map(node).collect::<Vec<_>>().join(", ");
+    let (reach, rest): (Vec<&Probed>, Vec<&Probed>) = probed.iter().partition(|probed| probed.cell.answered > 0);
+    let (blocked, unclear): (Vec<&Probed>, Vec<&Probed>) = rest
+        .into_iter()
+        .partition(|probed| probed.cell.tried > 0 && probed.cell.refused + probed.cell.timed_out == probed.cell.tried);
+    if !reach.is_empty() && blocked.is_empty() && unclear.is_empty() {
+        Verdict::LimitationLifted(format!("hosts reach the Service IP: {}", list(&reach)))
+    } else if !reach.is_empty() {
+        let others: Vec<&Probed> = blocked.into_iter().chain(unclear).collect();
+        Verdict::LimitationLifted(format!(
+            "hosts of {} reach the Service IP, those of {} do not",
+            list(&reach),
+            list(&others)
+        ))
+    } else if unclear.is_empty() {
+        let example = blocked.first().and_then(|probed| probed.cell.example.clone()).unwrap_or_default();
+        Verdict::LimitationPresent(format!("hosts reach their pods but not the Service IP, as documented ({example})"))
+    } else {
+        let example = unclear.first().and_then(|probed| probed.cell.example.clone()).unwrap_or_default();
+        Verdict::Undetermined(format!("inconclusive on {}: {example}", list(&unclear)))
+    }
+}

@@ -1,0 +1,50 @@
+//! A Windows pod reaches the web server through the node ports of other nodes.
+
+use winconform_harness::{
+    Answer, Check, Context, Extent, Stage, Use,
+    cluster::Os,
+    probe::{Aim, judge},
+};
+use winconform_reports::{
+    Level, Verdict,
+    event::{Destination, Vantage},
+};
+
+use super::paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, settled};
+use crate::fixture::{WIN_WEBSERVER, WINDOWS_POD};
+
+/// The registered check.
+pub(super) const CHECK: Check = Check {
+    id: "reachability/windows-pod-to-node-port",
+    title: "Windows pods reach the node ports of other nodes",
+    statement: "R5",
+    passing: "From each node of the target, the ports of the next Windows node and of a Linux node brought the page every time.",
+    silent_on: "The port of the pod's own node.",
+    level: Level::Extended,
+    uses: &[
+        Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
+        Use::ready(&WIN_WEBSERVER),
+    ],
+    run: |cx| Box::pin(run(cx)),
+    ..REACHABILITY
+};
+
+async fn run(cx: Context) -> Answer {
+    let port = node_port(&cx)?;
+    let nodes = port_nodes(&cx);
+    let linux = nodes.iter().find(|node| node.os == Os::Linux);
+    let mut probes = Vec::new();
+    for from in pods_here(&cx, &WINDOWS_POD)? {
+        let next = other_nodes(&cx, &from).first().map(|pod| pod.node.clone());
+        let next = nodes.iter().find(|node| Some(&node.name) == next.as_ref());
+        for node in next.into_iter().chain(linux) {
+            let address = node.internal_ip.as_deref().unwrap_or_default();
+            let aim = Aim::page(Destination::NodePort, address, port, Some(node.name.clone()));
+            probes.push(settled(&cx, &from, Vantage::WindowsPod, aim, PAGE, TO_A_POD));
+        }
+    }
+    if probes.is_empty() {
+        return Ok(Verdict::NotApplicable("there is no other node whose port could be asked".to_owned()));
+    }
+    Ok(judge(&cx.probe(probes).await, "Windows pods must reach the node ports of other nodes"))
+}

@@ -1,0 +1,75 @@
+//! Each pod serves the guide's page, and counts its callers.
+//!
+//! Asked from the pod itself at its own IP, so that only the server is judged and
+//! no network between pods.
+
+use std::time::Duration;
+
+use winconform_harness::{
+    Answer, Budget, Check, Context, Need, Scope, Use,
+    probe::{Aim, HttpProbe, Outcome, Probed, judge},
+};
+use winconform_reports::{
+    Level, Verdict, VerdictKind,
+    event::{Destination, Vantage},
+};
+
+use crate::{fixture::WIN_WEBSERVER, reachability::PAGE};
+
+/// The registered check.
+pub(super) const CHECK: Check = Check {
+    id: "win-webserver/serves-page",
+    title: "Each pod serves the guide's page and counts its callers",
+    statement: "D4",
+    passing: "Each pod answered with the page on its own IP, and the caller count grew with each answer.",
+    silent_on: "Whether anyone else reaches it: suite `reachability` asks that.",
+    level: Level::Core,
+    scope: Scope::Target,
+    needs: &[Need::OpenNode],
+    uses: &[Use::ready(&WIN_WEBSERVER)],
+    budget: Duration::from_secs(300),
+    disruptive: false,
+    run: |cx| Box::pin(run(cx)),
+};
+
+async fn run(cx: Context) -> Answer {
+    let ready = cx.ready(&WIN_WEBSERVER)?;
+    let probes = (ready.pods.iter())
+        .map(|pod| HttpProbe {
+            from: pod.clone(),
+            vantage: Vantage::WindowsPod,
+            aim: Aim::page(Destination::WindowsPodSameNode, &pod.ip, 80, Some(pod.node.clone())),
+            expect: PAGE,
+            connections: 3,
+            settle: Some(cx.budgets().inside(Budget::Datapath)),
+        })
+        .collect();
+    let probed = cx.probe(probes).await;
+    let verdict = judge(&probed, "each pod must serve its page");
+    if verdict.kind() != VerdictKind::Passed {
+        return Ok(verdict);
+    }
+    for one in &probed {
+        let counts = caller_counts(one);
+        if !counts.windows(2).all(|pair| pair[0] < pair[1]) {
+            return Ok(Verdict::Failed(format!(
+                "{} serves its page, but its caller count does not grow: {counts:?}",
+                one.cell.address
+            )));
+        }
+    }
+    Ok(verdict)
+}
+
+/// The sum of all callers' counts on each page, in order.
+fn caller_counts(probed: &Probed) -> Vec<u64> {
+    let count = |outcome: &Outcome| match outcome {
+        Outcome::Answered { body, .. } => body
+            .split("callerCount ")
+            .skip(1)
+            .filter_map(|rest| rest.split(|c: char| !c.is_ascii_digit()).next()?.parse::<u64>().ok())
+            .sum(),
+        _ => 0,
+    };
+    probed.transfers.iter().map(|transfer| count(&transfer.outcome)).collect()
+}
