@@ -11,8 +11,7 @@ pub use self::{
     effect::{
         Answer, Broken, CommandEffect, Condition, ConditionStatus, Destination, DnsEffect, Effect, EventKind,
         EventText, ImageEffect, Kind, Kinds, KubeletApi, NetworkEffect, NodeEffect, NodeEffects, NodeInfo, Origin,
-        Outcome, Place, Places, PodEffect, Ports, Protocol, Rewrite, Stage, Transport, Vantage, Vantages,
-        WrongBackend,
+        Outcome, Place, Places, PodEffect, Ports, Protocol, Rewrite, Stage, Transport, Vantage, Vantages, WrongBackend,
     },
     file::{ApiVersion, Expect, ExpectedFinding, ExpectedVerdict, Fault, FaultKind},
     flow::{End, Flow, Happening, ServiceName},

@@ -23,13 +23,6 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 
-use self::{
-    attempt::{Attempt, Fate},
-    dice::Dice,
-    members::Members,
-    path::own_address,
-    services::ServiceTable,
-};
 pub use self::{
     addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, OUTSIDE},
     connection::{ConnectError, Connection, DnsError, Handler, ListenGuard, PingError},
@@ -38,6 +31,13 @@ pub use self::{
     loopback::LoopbackError,
     proxy::NetworkError,
     services::{Backend, Endpoint, Service, ServicePort},
+};
+use self::{
+    attempt::{Attempt, Fate},
+    dice::Dice,
+    members::Members,
+    path::own_address,
+    services::ServiceTable,
 };
 use crate::{
     clock::Clock,
@@ -58,9 +58,9 @@ mod members;
 mod path;
 mod proxy;
 mod services;
-mod watch;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 /// How much may be under way in each direction of a connection before the writer waits.
 const BUFFER: usize = 64 * 1024;

@@ -12,7 +12,9 @@ use tokio::sync::watch;
 
 use super::{
     Fault,
-    effect::{Answer, Broken, CommandEffect, Effect, ImageEffect, NodeEffects, PodEffect, Rewrite, Stage, WrongBackend},
+    effect::{
+        Answer, Broken, CommandEffect, Effect, ImageEffect, NodeEffects, PodEffect, Rewrite, Stage, WrongBackend,
+    },
     flow::{Flow, Happening},
     scope::{Memory, Scope, Slot},
 };
@@ -135,8 +137,9 @@ impl FaultBoard {
     #[must_use = "the counts say whether the faults proved anything"]
     pub fn heal(&self, name: Option<&str>) -> Vec<Counter> {
         let mut state = self.state();
-        let (healed, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut state.faults).into_iter().partition(|injected| name.is_none_or(|name| injected.fault.name == name));
+        let (healed, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut state.faults)
+            .into_iter()
+            .partition(|injected| name.is_none_or(|name| injected.fault.name == name));
         state.faults = kept;
         drop(state);
         self.bump();

@@ -90,18 +90,8 @@ impl Scope<'_> {
 
     /// Whether `destination` means what `flow` goes to.
     pub(super) fn destination(&mut self, destination: &Destination, flow: &Flow) -> bool {
-        let Destination {
-            kind,
-            service,
-            address,
-            port,
-            protocol,
-            node,
-            pod,
-            place,
-            local_backend,
-            more_services_than,
-        } = destination;
+        let Destination { kind, service, address, port, protocol, node, pod, place, local_backend, more_services_than } =
+            destination;
         let on = flow.named_node.as_ref().or(flow.end.node.as_ref());
         kind.as_ref().is_none_or(|wanted| flow.kinds.iter().any(|kind| wanted.holds(kind)))
             && service.as_ref().is_none_or(|wanted| flow.service.as_ref().is_some_and(|own| wanted.matches(own)))
@@ -155,8 +145,7 @@ impl Scope<'_> {
             return true;
         }
         self.memory.triggered.is_some_and(|at| {
-            when.lasting
-                .is_none_or(|lasting| self.now.saturating_duration_since(at) < self.clock.scaled(lasting.0))
+            when.lasting.is_none_or(|lasting| self.now.saturating_duration_since(at) < self.clock.scaled(lasting.0))
         })
     }
 

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    API_SERVER, Handler, Inner, OUTSIDE, Source,
+    API_SERVER, DNS_SERVER, Handler, Inner, OUTSIDE, Source,
     path::{Path, own_address},
     services::Backend,
 };
@@ -64,7 +64,11 @@ impl Inner {
         };
         let client = client_address(from, path);
         let round_trip = round_trip(&flow);
-        self.rule(self.faults.network(&flow), Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy }, &flow)
+        self.rule(
+            self.faults.network(&flow),
+            Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy },
+            &flow,
+        )
     }
 
     /// The flow as far as it is known before a backend is chosen.
@@ -152,6 +156,8 @@ impl Inner {
                 None if present => Fate::Broken(Broken::Refused),
                 None => Fate::Broken(Broken::Dropped),
             },
+            // Where no such Service is, the testbed itself answers for names.
+            Protocol::Udp if address == SocketAddrV4::new(DNS_SERVER, 53) => Fate::Open(address, None),
             Protocol::Udp | Protocol::Icmp if present => Fate::Open(address, None),
             Protocol::Udp | Protocol::Icmp => Fate::Broken(Broken::Dropped),
         }

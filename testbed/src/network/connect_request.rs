@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn a_url_is_turned_into_the_request_that_its_server_expects() {
-        let head = b"GET http://10.240.0.10:30080/x?y=1 HTTP/1.1\r\nHost: 10.240.0.10:30080\r\nProxy-Connection: keep-alive";
+        let head =
+            b"GET http://10.240.0.10:30080/x?y=1 HTTP/1.1\r\nHost: 10.240.0.10:30080\r\nProxy-Connection: keep-alive";
         let request = parse(head, b"").unwrap();
         assert_eq!((request.host.as_str(), request.port, request.tunnel), ("10.240.0.10", 30080, false));
         assert_eq!(

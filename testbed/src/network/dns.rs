@@ -2,11 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use super::{
-    CLUSTER_DOMAIN, DNS_SERVER, DnsError, Inner, ServiceTable, Source,
-    attempt::Fate,
-    path::Path,
-};
+use super::{CLUSTER_DOMAIN, DNS_SERVER, DnsError, Inner, ServiceTable, Source, attempt::Fate, path::Path};
 use crate::{
     fault::{Answer, Broken, Kind, Protocol, ServiceName},
     shape::Os,

@@ -47,7 +47,9 @@ pub enum LoopbackError {
         source: std::io::Error,
     },
     /// Every range is taken.
-    #[error("all {RANGES} loopback ranges are taken by other testbeds, so node ports are only reached through the proxy")]
+    #[error(
+        "all {RANGES} loopback ranges are taken by other testbeds, so node ports are only reached through the proxy"
+    )]
     AllTaken,
 }
 
@@ -159,9 +161,9 @@ impl Network {
         let mut wanted = HashSet::new();
         for service in services.iter() {
             for port in service.ports.iter().filter(|port| port.protocol == Protocol::Tcp) {
-                wanted.extend(port.node_port.iter().flat_map(|number| {
-                    nodes.iter().map(|ip| SocketAddrV4::new(*ip, *number))
-                }));
+                wanted.extend(
+                    port.node_port.iter().flat_map(|number| nodes.iter().map(|ip| SocketAddrV4::new(*ip, *number))),
+                );
                 let real = service.load_balancers.iter().filter(|ip| ip.is_loopback());
                 wanted.extend(real.map(|ip| SocketAddrV4::new(*ip, port.port)));
             }

@@ -139,9 +139,10 @@ impl Inner {
         let services = self.services();
         services.iter().filter(|service| is_dns(&service.name)).any(|service| {
             service.ports.iter().filter(|own| own.protocol == protocol && own.port == 53).any(|own| {
-                services.backends(&service.name, own, None).iter().any(|backend| {
-                    backend.address.ip() == ip && backend.address.port() == port
-                })
+                services
+                    .backends(&service.name, own, None)
+                    .iter()
+                    .any(|backend| backend.address.ip() == ip && backend.address.port() == port)
             })
         })
     }
