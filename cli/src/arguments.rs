@@ -1,0 +1,248 @@
+//! What the user typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling::Styles};
+use winconform_harness::{
+    cluster::ConnectOptions,
+    probe::Proxy,
+    run::{Keep, PlanOptions, Selection, SelectionError, known_ids},
+};
+use winconform_reports::{junit::Dialect, write::ReportFile};
+use winconform_testbed::{clock::Latency, shape::DEFAULT_SHAPE};
+
+use crate::{
+    cleanup::CleanupArguments, list::ListArguments, plan::PlanArguments, report::ReportArguments, run::RunArguments,
+    terminal::Color, testbed::TestbedArguments,
+};
+
+/// Asks a Kubernetes cluster with Windows nodes everything that the guide for
+/// Windows containers promises, and answers with verdicts, evidence and causes.
+#[derive(Debug, Parser)]
+#[command(name = "winconform", version, propagate_version = false, styles = Styles::styled(), max_term_width = 100)]
+#[command(after_long_help = "\
+Exit codes:
+  0  everything asked holds
+  1  something is red: the cluster breaks a promise
+  2  we could not tell, or the command line is wrong
+  3  nothing was verified: nothing selected, or nothing applies to this cluster
+
+Examples:
+  winconform run --testbed              no cluster needed: judges the embedded one
+  winconform run                        judges the current kubeconfig context
+  winconform plan --context prod        says what a run would create there, and changes nothing
+  winconform list --suite reachability  what is asked, and why")]
+pub struct Arguments {
+    /// When to paint words.
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "WHEN", hide_possible_values = false)]
+    pub color: Color,
+    /// Print results and errors only.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Print what winconform does, for finding its own defects.
+    #[arg(long, global = true)]
+    pub verbose: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Ask the cluster, judge it, write reports, clean up.
+    Run(Box<RunArguments>),
+    /// Say what a run would ask and create; changes nothing.
+    Plan(Box<PlanArguments>),
+    /// List the checks: what they ask, of what, and what they need; needs no cluster.
+    List(ListArguments),
+    /// Remove what dead runs left in a cluster; never a living run's.
+    Cleanup(CleanupArguments),
+    /// Make reports again from a run's log.
+    Report(ReportArguments),
+    /// A testbed that stays: start, use, break, heal and stop it.
+    Testbed(TestbedArguments),
+}
+
+/// Which testbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TestbedKind {
+    /// The one in this program: a real control plane, virtual nodes.
+    Embedded,
+}
+
+/// Where the cluster is.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "The cluster")]
+pub struct ClusterArguments {
+    /// The kubeconfig file [default: $KUBECONFIG, then ~/.kube/config].
+    #[arg(long, value_name = "FILE")]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig context [default: the current one].
+    #[arg(long, value_name = "NAME")]
+    pub context: Option<String>,
+}
+
+impl ClusterArguments {
+    /// As the harness takes them.
+    #[must_use]
+    pub fn options(&self) -> ConnectOptions {
+        ConnectOptions { kubeconfig: self.kubeconfig.clone(), context: self.context.clone() }
+    }
+}
+
+/// What a testbed is like.
+#[derive(Debug, Clone, Args)]
+pub struct ShapeArguments {
+    /// Which nodes the testbed has: a shape by name, or a YAML file.
+    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT_SHAPE)]
+    pub shape: String,
+    /// How slow its nodes are: `fast`, `real`, or a factor.
+    #[arg(long, value_name = "PROFILE", default_value_t)]
+    pub latency: Latency,
+    /// A directory with the control plane's programs [default: found, downloaded or built].
+    #[arg(long, value_name = "DIR")]
+    pub control_plane_dir: Option<PathBuf>,
+}
+
+/// The embedded testbed in place of a cluster.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "The testbed")]
+pub struct OnTestbed {
+    /// Judge a testbed that lives as long as the run.
+    #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "embedded")]
+    #[arg(conflicts_with_all = ["kubeconfig", "context"])]
+    pub testbed: Option<TestbedKind>,
+    /// Which nodes the testbed has: a shape by name, or a YAML file [default: default].
+    #[arg(long, value_name = "NAME|FILE", requires = "testbed")]
+    pub shape: Option<String>,
+    /// How slow its nodes are: `fast`, `real`, or a factor [default: fast].
+    #[arg(long, value_name = "PROFILE", requires = "testbed")]
+    pub latency: Option<Latency>,
+    /// A defect to put into the testbed before the run: by name, or a YAML file (repeatable).
+    #[arg(long, value_name = "NAME|FILE", requires = "testbed")]
+    pub fault: Vec<String>,
+    /// A directory with the control plane's programs [default: found, downloaded or built].
+    #[arg(long, value_name = "DIR", requires = "testbed")]
+    pub control_plane_dir: Option<PathBuf>,
+}
+
+/// Which checks, and where.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "What is asked")]
+pub struct SelectionArguments {
+    /// Only this suite (repeatable).
+    #[arg(long, value_name = "NAME")]
+    pub suite: Vec<String>,
+    /// Only this check, or those that a pattern matches: `nodes/ready`, `reachability/*` (repeatable).
+    #[arg(long, value_name = "ID|GLOB")]
+    pub check: Vec<String>,
+    /// Not this check, or those that a pattern matches (repeatable); outranks --check.
+    #[arg(long, value_name = "ID|GLOB")]
+    pub skip: Vec<String>,
+    /// Only targets whose version begins so: `10.0.20348`.
+    #[arg(long, value_name = "PREFIX")]
+    pub target: Option<String>,
+    /// Only Windows nodes with these labels: `pool=win,!gpu`.
+    #[arg(long, value_name = "SELECTOR")]
+    pub nodes: Option<String>,
+    /// Also ask what disturbs the cluster.
+    #[arg(long)]
+    pub allow_disruptive: bool,
+    /// Reach the cluster from outside through this HTTP proxy.
+    #[arg(long, value_name = "HOST:PORT", env = "WINCONFORM_OUTSIDE_PROXY", hide_env_values = true)]
+    pub outside_proxy: Option<Proxy>,
+}
+
+impl SelectionArguments {
+    /// As the plan takes them.
+    ///
+    /// # Errors
+    ///
+    /// When a suite, check or selector is none.
+    pub fn plan_options(&self, checks: &[&'static winconform_harness::Check]) -> Result<PlanOptions, SelectionError> {
+        let selection = Selection::new(
+            &self.suite,
+            &self.check,
+            &self.skip,
+            self.target.clone(),
+            self.nodes.as_deref(),
+            &known_ids(checks),
+        )?;
+        Ok(PlanOptions {
+            selection,
+            allow_disruptive: self.allow_disruptive,
+            outside_proxy: self.outside_proxy.is_some(),
+        })
+    }
+}
+
+/// What is written, and as what.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Reports")]
+pub struct OutputArguments {
+    /// Write a report: `junit=FILE` or `json=FILE` (repeatable).
+    #[arg(long, value_name = "FORMAT=PATH")]
+    pub report: Vec<ReportFile>,
+    /// Which consumers JUnit is for: `standard`, or `strict` (valid against Jenkins' and Surefire's schemas).
+    #[arg(long, value_name = "DIALECT", default_value_t)]
+    pub junit_dialect: Dialect,
+}
+
+impl OutputArguments {
+    /// The reports to write.
+    #[must_use]
+    pub fn files(&self) -> Vec<ReportFile> {
+        self.report.iter().cloned().map(|file| file.with_dialect(self.junit_dialect)).collect()
+    }
+}
+
+/// What stays in the cluster.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum KeepWhen {
+    /// Nothing of ours.
+    #[default]
+    Never,
+    /// Everything, when something is red or unknown.
+    Failed,
+    /// Everything.
+    Always,
+}
+
+impl From<KeepWhen> for Keep {
+    fn from(when: KeepWhen) -> Self {
+        match when {
+            KeepWhen::Never => Self::Never,
+            KeepWhen::Failed => Self::Failed,
+            KeepWhen::Always => Self::Always,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_arguments_contradict_nothing() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_a_testbed_is_like_needs_a_testbed() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        assert!(parse("winconform run --shape one-build").is_err());
+        assert!(parse("winconform run --testbed --context prod").is_err());
+        assert!(parse("winconform run --testbed --shape one-build --latency real").is_ok());
+        assert!(parse("winconform run --testbed=embedded").is_ok());
+        assert!(parse("winconform run --testbed=cloud").is_err());
+    }
+
+    #[test]
+    fn a_report_without_a_known_format_is_refused_with_the_formats() {
+        let error = Arguments::try_parse_from(["winconform", "run", "--report", "pdf=x"]).unwrap_err().to_string();
+        assert!(error.contains("junit, json"), "{error}");
+    }
+}
