@@ -206,6 +206,25 @@ pub enum ObserveError {
     Nodes(#[source] Box<kube::Error>),
 }
 
+impl ObserveError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn advice(&self) -> &'static str {
+        let (Self::Version { error, .. } | Self::Nodes(error)) = self;
+        match error.as_ref() {
+            kube::Error::Api(status) if status.code == 401 => {
+                "the cluster does not accept these credentials: they are wrong or have expired; log in again"
+            }
+            kube::Error::Api(status) if status.code == 403 => {
+                "this identity may not look at the cluster; it needs `list` on `nodes`"
+            }
+            kube::Error::Auth(_) => "the credentials could not be had; log in again",
+            kube::Error::Api(_) => "the API server answered, but not as Kubernetes does; is this its address?",
+            _ => "is the cluster running, and reachable from here? `--context` names another one",
+        }
+    }
+}
+
 impl Facts {
     /// Reads the version and the nodes: two requests.
     ///
