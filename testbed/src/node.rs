@@ -65,6 +65,28 @@ pub struct Nodes {
     tasks: JoinSet<Result<(), NodeError>>,
 }
 
+/// The Node objects of a shape as they are once registered, without starting anything:
+/// what would be asked of a testbed can be planned before there is one.
+#[must_use]
+pub fn objects(shape: &Shape) -> Vec<Node> {
+    let effects = crate::fault::NodeEffects::default();
+    let one = |(index, node): (usize, &crate::shape::NodeShape)| {
+        let facts = NodeFacts {
+            name: node.name.clone(),
+            os: node.os,
+            arch: node.arch.clone(),
+            build: node.build.clone(),
+            runtime: node.runtime.clone(),
+            labels: object::labels(node, &shape.features),
+            internal_ip: Shape::internal_ip(index),
+            external_ip: None,
+        };
+        let conditions = object::conditions(&effects, &[], Timestamp::UNIX_EPOCH);
+        object::node(node, &facts, object::status(node, &facts, &[], &effects, conditions))
+    };
+    shape.nodes.iter().enumerate().map(one).collect()
+}
+
 /// Starts all nodes of the world's shape, and what they share.
 #[must_use]
 pub fn start(world: &World) -> Nodes {
