@@ -297,7 +297,7 @@ impl Context {
             match self.exec(&probe.from, &probe.command(&nonce), probe.longest()).await {
                 Ok(output) => match probe.read(&output.stdout, &nonce) {
                     Some(probed) => return probed,
-                    None => why = format!("the output of the probe was cut: {:?}", tail(&output.stdout)),
+                    None => why = format!("the output of the probe is not whole: {:?}", tail(&output.stdout)),
                 },
                 Err(error) => {
                     let text = winconform_reports::Chain(&error).to_string();

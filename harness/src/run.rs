@@ -213,7 +213,6 @@ impl Run {
         };
         let chains = chains(&plan);
         let (stage, verdicts) = self.ask_all(facts, plan).await;
-        let path = stage.cluster_time.longest(&chains);
         heartbeat.stop().await;
         stage.stop.cancel();
         let troubled = verdicts.iter().any(|kind| matches!(kind, VerdictKind::Failed | VerdictKind::Undetermined));
@@ -225,9 +224,13 @@ impl Run {
         if keep {
             tracing::info!(namespace = stage.names.main, "the run's objects are kept");
         } else {
+            let from = Instant::now();
             let left = self.remove_all().await;
+            // How long a cluster takes to end pods is its own time.
+            stage.cluster_time.note(REMOVAL, from);
             self.journal.emit(Event::CleanedUp { left });
         }
+        let path = stage.cluster_time.longest(&chains);
         let aborted = self.stop.is_cancelled().then(|| "interrupted".to_owned());
         self.finish(began, path, aborted);
         Ok(())
@@ -333,13 +336,16 @@ impl Run {
     }
 }
 
+/// The owner of the time that the removal of our objects takes.
+const REMOVAL: &str = "removal of our objects";
+
 /// The owners of cluster time on the way to each check's verdict.
 fn chains(plan: &Plan) -> Vec<Vec<String>> {
     plan.checks
         .iter()
         .map(|planned| {
             let fixtures = planned.waits.iter().map(|awaited| awaited.key.to_string());
-            fixtures.chain([planned.id.to_string()]).collect()
+            fixtures.chain([planned.id.to_string(), REMOVAL.to_owned()]).collect()
         })
         .collect()
 }

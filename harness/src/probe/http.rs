@@ -113,15 +113,11 @@ impl HttpProbe {
         let mut cell = self.empty_cell();
         let settled = batch.settle.as_ref().map(|settle| Duration::from_secs_f64(settle.total_seconds.clamp(0.0, 1e6)));
         if batch.transfers.is_empty() {
-            // `&&` kept the connections back: the destination never answered at all.
-            let outcome = match batch.settle {
-                Some(settle) => settle.outcome,
-                None => Outcome::Otherwise("curl printed nothing".to_owned()),
-            };
-            let answered = matches!(outcome, Outcome::Answered { .. });
-            self.count(&mut cell, &outcome);
-            if answered {
-                return None;
+            // `&&` kept the connections back, so the destination never answered at all. A curl
+            // that said nothing, or that settled and then did not try, was not run: no answer.
+            match batch.settle.map(|settle| settle.outcome) {
+                None | Some(Outcome::Answered { .. }) => return None,
+                Some(outcome) => self.count(&mut cell, &outcome),
             }
         }
         for transfer in &batch.transfers {
@@ -227,6 +223,13 @@ mod tests {
     #[test]
     fn output_without_its_trailer_is_no_answer_at_all() {
         assert!(probe(None).read("Web Server\nwc-try:n1:200:0.1:0.1:5\n", "n1").is_none());
+    }
+
+    #[test]
+    fn a_curl_that_is_not_there_is_no_answer_at_all() {
+        let output = "'curl.exe' is not recognized as an internal or external command,\r\noperable program or batch file.\r\nwc-end:n1\r\n";
+        assert!(probe(Some(60)).read(output, "n1").is_none());
+        assert!(probe(None).read(output, "n1").is_none());
     }
 
     #[test]
