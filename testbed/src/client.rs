@@ -3,28 +3,29 @@
 use std::{
     collections::VecDeque,
     io,
-    path::Path,
-    process::{ExitStatus, Stdio},
+    path::{Path, PathBuf},
+    process::Stdio,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use thiserror::Error;
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncRead, BufReader},
+    io::{AsyncBufReadExt as _, BufReader, Lines},
     process::{Child, ChildStderr, ChildStdin, ChildStdout},
-    task::JoinHandle,
+    sync::watch,
     time::timeout,
 };
+use tokio_util::sync::CancellationToken;
 
-pub use self::standing::{Shared, down, list, shared, status, up};
-pub use crate::process::Executable;
+pub use self::standing::{Shared, Standing};
 use crate::{
     control::{self, ControlError},
+    process::in_words,
     progress::{Info, Progress},
-    registry::RegistryError,
     serve::ServeOptions,
 };
+pub use crate::{process::Executable, registry::RegistryError};
 
 mod standing;
 
@@ -42,7 +43,7 @@ pub enum StartError {
     #[error("the testbed's process could not be started ({program})", program = .program.display())]
     Spawn {
         /// The program's file.
-        program: std::path::PathBuf,
+        program: PathBuf,
         /// Why not.
         source: io::Error,
     },
@@ -80,7 +81,7 @@ pub enum StartError {
     #[error("the lock {path} could not be taken", path = .path.display())]
     Lock {
         /// The lock's file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Why not.
         source: io::Error,
     },
@@ -112,9 +113,18 @@ impl StartError {
 #[derive(Debug)]
 pub struct Testbed {
     info: Info,
-    child: Child,
-    lifeline: Option<ChildStdin>,
-    drains: [JoinHandle<()>; 2],
+    lifeline: ChildStdin,
+    ended: watch::Receiver<Option<Last>>,
+    kill: CancellationToken,
+}
+
+/// The last word of a testbed, and the end of the log that explains it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Last {
+    /// What happened, with its causes.
+    pub message: String,
+    /// The end of the log that shows why.
+    pub log_tail: Vec<String>,
 }
 
 impl Testbed {
@@ -133,8 +143,17 @@ impl Testbed {
         let options = ServeOptions { detached: false, ..options.clone() };
         let mut started = Started::spawn(executable, &options, Stdio::piped())?;
         let info = started.ready(on_progress).await?;
-        let Started { child, lifeline, out, err, .. } = started;
-        Ok(Self { info, child, lifeline, drains: [drain(out), err] })
+        let Some(lifeline) = started.child.stdin.take() else {
+            return Err(StartError::Lost(io::Error::other("it has no standard input")));
+        };
+        let (sender, ended) = watch::channel(None);
+        let kill = CancellationToken::new();
+        let killed = kill.clone();
+        tokio::spawn(async move {
+            let last = started.last_word(&killed).await;
+            sender.send_replace(Some(last));
+        });
+        Ok(Self { info, lifeline, ended, kill })
     }
 
     /// Everything there is to know to use it.
@@ -152,31 +171,34 @@ impl Testbed {
         control::Client::connect(&self.info.control_socket).await
     }
 
+    /// Returns when it has ended by itself, with the reason: it should not.
+    pub async fn ended(&self) -> Last {
+        wait_for_last(self.ended.clone()).await
+    }
+
     /// Ends it, and returns when everything it started has ended.
-    ///
-    /// # Errors
-    ///
-    /// When its process cannot be waited for.
-    pub async fn stop(mut self) -> Result<(), StartError> {
-        drop(self.lifeline.take());
-        if timeout(LAST_PATIENCE, self.child.wait()).await.is_err() {
-            // Its supervisor sees this, and ends what it started.
-            self.child.kill().await.map_err(StartError::Lost)?;
+    pub async fn stop(self) {
+        let Self { lifeline, ended, kill, .. } = self;
+        drop(lifeline);
+        if timeout(LAST_PATIENCE, wait_for_last(ended.clone())).await.is_err() {
+            kill.cancel(); // its supervisor sees this, and ends what it started
+            wait_for_last(ended).await;
         }
-        for drain in &self.drains {
-            drain.abort();
-        }
-        Ok(())
     }
 }
 
-/// A testbed's process that is not known to be ready yet.
+async fn wait_for_last(mut ended: watch::Receiver<Option<Last>>) -> Last {
+    match ended.wait_for(Option::is_some).await.as_deref() {
+        Ok(Some(last)) => last.clone(),
+        _ => Last { message: "the testbed was lost".into(), log_tail: Vec::new() },
+    }
+}
+
+/// A testbed's process and what it says.
 struct Started {
     child: Child,
-    lifeline: Option<ChildStdin>,
-    out: tokio::io::Lines<BufReader<ChildStdout>>,
-    err: JoinHandle<()>,
-    last_words: Arc<Mutex<VecDeque<String>>>,
+    out: Lines<BufReader<ChildStdout>>,
+    errors: Arc<Mutex<VecDeque<String>>>,
 }
 
 impl Started {
@@ -193,54 +215,87 @@ impl Started {
         let (Some(out), Some(err)) = (child.stdout.take(), child.stderr.take()) else {
             return Err(failed(io::Error::other("it has no pipes")));
         };
-        let last_words = Arc::default();
-        let lifeline = child.stdin.take();
-        let err = keep_last(err, Arc::clone(&last_words));
-        Ok(Self { child, lifeline, out: BufReader::new(out).lines(), err, last_words })
+        let errors = Arc::default();
+        tokio::spawn(keep_last(err, Arc::clone(&errors)));
+        Ok(Self { child, out: BufReader::new(out).lines(), errors })
     }
 
     async fn ready(&mut self, mut on_progress: impl FnMut(Progress)) -> Result<Info, StartError> {
-        while let Ok(Some(line)) = self.out.next_line().await {
-            match serde_json::from_str(&line) {
-                Ok(Progress::Failed { message, log_tail }) => {
+        while let Some(progress) = self.next().await {
+            match progress {
+                Progress::Failed { message, log_tail } => {
                     let _ = timeout(LAST_PATIENCE, self.child.wait()).await; // it is tidying up
                     return Err(StartError::Failed { message, log_tail });
                 }
-                Ok(Progress::Ready(info)) => {
+                Progress::Ready(info) => {
                     on_progress(Progress::Ready(info.clone()));
                     return Ok(*info);
                 }
-                Ok(progress) => on_progress(progress),
-                Err(error) => tracing::debug!(%error, line, "the testbed said something that is no progress"),
+                progress => on_progress(progress),
             }
         }
         let status = self.child.wait().await.map_err(StartError::Lost)?;
-        let log_tail = self.last_words.lock().map(|words| words.iter().cloned().collect()).unwrap_or_default();
-        Err(StartError::Ended { how: in_words(status), log_tail })
+        Err(StartError::Ended { how: in_words(status), log_tail: self.last_errors() })
+    }
+
+    /// The next thing it says; `None` when it will say nothing more.
+    async fn next(&mut self) -> Option<Progress> {
+        while let Ok(Some(line)) = self.out.next_line().await {
+            match serde_json::from_str(&line) {
+                Ok(progress) => return Some(progress),
+                Err(error) => tracing::debug!(%error, line, "the testbed said something that is no progress"),
+            }
+        }
+        None
+    }
+
+    /// Listens until it has ended, which `kill` hastens.
+    async fn last_word(mut self, kill: &CancellationToken) -> Last {
+        let mut last = None;
+        loop {
+            tokio::select! {
+                progress = self.next() => match progress {
+                    Some(Progress::Failed { message, log_tail }) => last = Some(Last { message, log_tail }),
+                    Some(_) => {}
+                    None => break,
+                },
+                () = kill.cancelled() => {
+                    let _ = self.child.start_kill(); // it may have ended meanwhile
+                    break;
+                }
+            }
+        }
+        let how = match self.child.wait().await {
+            Ok(status) => in_words(status),
+            Err(error) => error.to_string(),
+        };
+        last.unwrap_or_else(|| Last {
+            message: format!("the testbed's process ended ({how})"),
+            log_tail: self.last_errors(),
+        })
+    }
+
+    /// Keeps its pipe empty until it has ended.
+    async fn hear_out(mut self) {
+        while self.next().await.is_some() {}
+        let _ = self.child.wait().await; // reaps it, if it ends before us
+    }
+
+    fn last_errors(&self) -> Vec<String> {
+        self.errors.lock().map(|lines| lines.iter().cloned().collect()).unwrap_or_default()
     }
 }
 
-/// Keeps a pipe empty, so that nobody ever waits to write to it.
-fn drain(mut lines: tokio::io::Lines<BufReader<impl AsyncRead + Unpin + Send + 'static>>) -> JoinHandle<()> {
-    tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} })
-}
-
 /// Keeps a pipe empty, and its last lines.
-fn keep_last(pipe: ChildStderr, kept: Arc<Mutex<VecDeque<String>>>) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        let mut lines = BufReader::new(pipe).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            let Ok(mut kept) = kept.lock() else { return };
-            if kept.len() == KEPT_LINES {
-                kept.pop_front();
-            }
-            kept.push_back(line);
+async fn keep_last(pipe: ChildStderr, kept: Arc<Mutex<VecDeque<String>>>) {
+    let mut lines = BufReader::new(pipe).lines();
+    while let Ok(Some(line)) = lines.next_line().await {
+        let Ok(mut kept) = kept.lock() else { return };
+        if kept.len() == KEPT_LINES {
+            kept.pop_front();
         }
-    })
-}
-
-fn in_words(status: ExitStatus) -> String {
-    crate::process::in_words(status)
+        kept.push_back(line);
+    }
 }
 
 /// The command that runs kubectl against a testbed.

@@ -16,7 +16,7 @@ use futures::future::select_all;
 use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, runtime::wait::await_condition};
 use thiserror::Error;
-use tokio::time::{Instant, interval, timeout_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 
 pub(crate) use self::layout::Layout;
 use self::pki::Pki;
@@ -265,9 +265,15 @@ async fn write_files(layout: &Layout, pki: &Pki) -> io::Result<()> {
     Layout::write(&layout.egress_configuration(), flags::egress_configuration(&layout.egress_socket())).await
 }
 
+/// Makes rustls use ring in this process; whoever came first is left in place.
+pub(crate) fn install_tls_provider() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// A client that goes to the API server directly, whatever proxy the environment names.
 async fn client(kubeconfig: &str) -> Result<Client, ControlPlaneError> {
     use kube::config::{KubeConfigOptions, Kubeconfig};
+    install_tls_provider();
     let unusable = |error| ControlPlaneError::Kubeconfig(Box::new(error));
     let kubeconfig = Kubeconfig::from_yaml(kubeconfig).map_err(unusable)?;
     let mut config =
@@ -296,6 +302,7 @@ async fn ready(client: &Client, process: &Process) -> Result<(), ControlPlaneErr
     let deadline = Instant::now() + PATIENCE;
     let mut last = "no answer".to_owned();
     let mut ask = interval(ASK_EVERY);
+    ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while Instant::now() < deadline {
         ask.tick().await;
         let Ok(request) = http::Request::get("/readyz").body(Vec::new()) else { continue };

@@ -37,22 +37,28 @@ pub enum RegistryError {
 
 /// The list of standing testbeds.
 #[derive(Debug, Clone)]
-pub struct Registry {
+pub(crate) struct Registry {
     directory: PathBuf,
 }
 
 impl Registry {
     /// The list of the user who runs this program.
     #[must_use]
-    pub fn of_user() -> Self {
+    pub(crate) fn of_user() -> Self {
         let state = etcetera::choose_base_strategy().ok().and_then(|directories| directories.state_dir());
         Self::at(&state.unwrap_or_else(std::env::temp_dir).join("winconform").join("testbeds"))
     }
 
     /// The list in `directory`.
     #[must_use]
-    pub fn at(directory: &Path) -> Self {
+    pub(crate) fn at(directory: &Path) -> Self {
         Self { directory: directory.to_owned() }
+    }
+
+    /// Where the list is.
+    #[must_use]
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// What is known of the testbed `name`, if it lives.
@@ -60,7 +66,7 @@ impl Registry {
     /// # Errors
     ///
     /// When the name cannot be one, or the list cannot be read.
-    pub async fn find(&self, name: &str) -> Result<Option<Info>, RegistryError> {
+    pub(crate) async fn find(&self, name: &str) -> Result<Option<Info>, RegistryError> {
         let file = self.file(name, "json")?;
         let text = match tokio::fs::read(&file).await {
             Ok(text) => text,
@@ -83,7 +89,7 @@ impl Registry {
     /// # Errors
     ///
     /// When the list cannot be read.
-    pub async fn all(&self) -> Result<Vec<(String, Info)>, RegistryError> {
+    pub(crate) async fn all(&self) -> Result<Vec<(String, Info)>, RegistryError> {
         let failed = |source| RegistryError::Files { path: self.directory.clone(), source };
         let mut entries = match tokio::fs::read_dir(&self.directory).await {
             Ok(entries) => entries,

@@ -148,7 +148,6 @@ async fn serve_arguments(arguments: &[String], reporter: &Reporter) -> Result<()
 /// Fills the cache and says where the control plane is.
 async fn acquire(arguments: &[String], reporter: &Reporter) -> Result<(), ServeError> {
     let options = ServeOptions::from_args(arguments)?;
-    install_tls_provider();
     let ending = Ending::watch(options.detached).map_err(ServeError::Process)?;
     let executable = Executable::of_this_process("acquire").map_err(ServeError::Process)?;
     let supervisor = Supervisor::start(&executable)?;
@@ -179,7 +178,6 @@ pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), Ser
     let ending = Ending::watch(options.detached).map_err(ServeError::Process)?;
     let executable = Executable::of_this_process("serve").map_err(ServeError::Process)?;
     let shape = Arc::new(Shape::find(&options.shape)?);
-    install_tls_provider();
     state::sweep().await;
     let state = StateDir::create().await?;
     state.log_to_file();
@@ -197,7 +195,7 @@ pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), Ser
     };
     cancel.cancel();
     if let Some(name) = &options.name {
-        Registry::of_user().forget(name, std::process::id()).await;
+        registry(&options).forget(name, std::process::id()).await;
     }
     shut_down(supervisor).await;
     if !options.keep_state {
@@ -213,9 +211,9 @@ async fn shut_down(supervisor: Supervisor) {
     }
 }
 
-/// rustls takes the process's provider; a second installation is refused, which is fine.
-fn install_tls_provider() {
-    let _ = rustls::crypto::ring::default_provider().install_default();
+/// Where a standing testbed is listed.
+fn registry(options: &ServeOptions) -> Registry {
+    options.registry.as_deref().map_or_else(Registry::of_user, Registry::at)
 }
 
 /// What a testbed is started from.
@@ -271,7 +269,7 @@ impl Testbed<'_> {
         let handlers = Arc::new(Handlers::new(&info, outside, &self.shape, self.ending.clone()));
         control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
         if let Some(name) = &self.options.name {
-            Registry::of_user().enter(name, &info).await?;
+            registry(self.options).enter(name, &info).await?;
         }
         if let Some(idle) = self.options.exit_when_idle {
             self.ending.begin_when_idle(idle);

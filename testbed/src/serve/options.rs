@@ -29,6 +29,8 @@ pub struct ServeOptions {
     pub go: Option<PathBuf>,
     /// The name under which a standing testbed is listed.
     pub name: Option<String>,
+    /// The directory of the list of standing testbeds, in place of the user's.
+    pub registry: Option<PathBuf>,
     /// Whether the testbed outlives the one who started it.
     pub detached: bool,
     /// After how long without use a testbed ends.
@@ -48,6 +50,7 @@ impl Default for ServeOptions {
             etcd_site: None,
             go: None,
             name: None,
+            registry: None,
             detached: false,
             exit_when_idle: None,
             keep_state: false,
@@ -92,6 +95,7 @@ impl ServeOptions {
             ("--etcd-site", self.etcd_site.clone()),
             ("--go", path(&self.go)),
             ("--name", self.name.clone()),
+            ("--registry", path(&self.registry)),
             ("--exit-when-idle", self.exit_when_idle.map(|idle| idle.as_secs().to_string())),
         ];
         let flags = [("--detached", self.detached), ("--keep-state", self.keep_state)];
@@ -127,6 +131,7 @@ impl ServeOptions {
                 "--etcd-site" => options.etcd_site = Some(value()?),
                 "--go" => options.go = Some(value()?.into()),
                 "--name" => options.name = Some(value()?),
+                "--registry" => options.registry = Some(value()?.into()),
                 "--exit-when-idle" => options.exit_when_idle = Some(seconds(&value()?)?),
                 "--detached" => options.detached = true,
                 "--keep-state" => options.keep_state = true,
@@ -174,6 +179,7 @@ mod tests {
             etcd_site: Some("http://mirror/etcd".into()),
             go: Some("/usr/local/go/bin/go".into()),
             name: Some("mine".into()),
+            registry: Some("/list".into()),
             detached: true,
             exit_when_idle: Some(Duration::from_secs(90)),
             keep_state: true,

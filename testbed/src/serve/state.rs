@@ -22,6 +22,9 @@ const LOCK: &str = "lock";
 /// The variable that says what goes into the testbed's log.
 const LOG_VARIABLE: &str = "WINCONFORM_LOG";
 
+/// What goes into it otherwise. The client's own word on a failed request says nothing that its error does not.
+const LOG_DEFAULT: &str = "info,kube_client::client::builder=off";
+
 /// The directory of one running testbed.
 #[derive(Debug)]
 pub(super) struct StateDir {
@@ -59,7 +62,7 @@ impl StateDir {
 
     /// Sends this process's log to a file in the directory, if it goes nowhere yet.
     pub(super) fn log_to_file(&self) {
-        let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_unset| EnvFilter::new("info,kube=warn"));
+        let filter = EnvFilter::try_from_env(LOG_VARIABLE).unwrap_or_else(|_unset| EnvFilter::new(LOG_DEFAULT));
         if let Ok(file) = File::create(self.layout.log("testbed")) {
             let _ = fmt().with_env_filter(filter).with_ansi(false).with_writer(Mutex::new(file)).try_init();
         }

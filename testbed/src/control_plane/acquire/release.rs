@@ -16,6 +16,7 @@ use tokio::io::AsyncWriteExt as _;
 
 use super::{AcquireError, Acquisition, Part, Parts, install, unfinished};
 use crate::{
+    control_plane::install_tls_provider,
     progress::{Reporter, Step, chain},
     shape::KUBERNETES_VERSION,
 };
@@ -95,6 +96,7 @@ fn platform() -> Option<&'static str> {
 }
 
 fn client() -> Result<Client, AcquireError> {
+    install_tls_provider(); // without one, the builder panics
     Client::builder().connect_timeout(REACHABLE).read_timeout(STALLED).build().map_err(AcquireError::HttpClient)
 }
 
