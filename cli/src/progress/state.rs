@@ -7,6 +7,9 @@ use winconform_reports::{
     event::{FixtureState, PodProgress},
 };
 
+/// So many verdicts are told as they come; of more, one does not read each.
+const TOLD: u64 = 10;
+
 /// Something worth a line of its own.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Notable {
@@ -77,7 +80,7 @@ impl State {
         let fixture = self.fixtures.entry(name.to_owned()).or_default();
         fixture.settled = *state != FixtureState::Starting;
         match state {
-            FixtureState::Failed(why) => wait(format!("{name} does not come up: {}", first_line(why))),
+            FixtureState::Failed(why) => wait(format!("{name} does not come up: {}", shortened(why))),
             FixtureState::Starting | FixtureState::Ready | FixtureState::Removed => None,
         }
     }
@@ -98,7 +101,11 @@ impl State {
             Verdict::NotApplicable(_) => (&mut self.not_applicable, ""),
         };
         *count += 1;
-        let text = format!("{word}: {id}: {}", first_line(verdict.reason()));
+        let text = match self.failed + self.undetermined {
+            0..=TOLD => format!("{word}: {id}: {}", shortened(verdict.reason())),
+            n if n == TOLD + 1 => "there is more that does not hold: see the summary at the end".to_owned(),
+            _ => return None,
+        };
         (!word.is_empty()).then_some(Notable { text, is_wait: false })
     }
 
@@ -161,8 +168,14 @@ fn some_of(names: &[String]) -> String {
     }
 }
 
-fn first_line(text: &str) -> &str {
-    text.lines().next().unwrap_or_default()
+/// The first line, and of a long one the beginning.
+fn shortened(text: &str) -> String {
+    const LONG: usize = 160;
+    let line = text.lines().next().unwrap_or_default();
+    match line.char_indices().nth(LONG) {
+        Some((end, _)) => format!("{}…", &line[..end]),
+        None => line.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -227,6 +240,16 @@ pub(super) mod tests {
         assert_eq!(told[0].text, "asking for 2 answers, from 2 fixtures");
         assert_eq!(told[1].text, "failed: nodes/ready@10.0.20348.5499: win-2022-0 is not ready");
         assert!(!told[1].is_wait);
+    }
+
+    #[test]
+    fn of_many_failures_only_the_first_are_told_and_each_in_a_line() {
+        let mut state = State::default();
+        let fail = |n| finished("nodes/ready", Verdict::Failed(format!("{n} {}", "ü".repeat(400))));
+        let told: Vec<Notable> = (0..40).filter_map(|n| state.take(&fail(n))).collect();
+        assert_eq!(told.len(), 11);
+        assert!(told[0].text.chars().count() < 220 && told[0].text.ends_with('…'), "{}", told[0].text);
+        assert!(told[10].text.contains("summary"));
     }
 
     #[test]
