@@ -35,4 +35,6 @@ mod schema;
 mod scope;
 mod select;
 mod span;
+#[cfg(test)]
+mod tests;
 mod when;

@@ -101,6 +101,7 @@ impl Network {
     /// A network without members.
     #[must_use]
     pub fn new(clock: Clock, faults: FaultBoard, features: &Features) -> Self {
+        faults.adopt(&clock);
         Self {
             inner: Arc::new(Inner {
                 members: Members::default(),

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -39,6 +39,8 @@ pub struct Counter {
 }
 
 /// The faults in force. Clones share them.
+///
+/// A default board takes the clock of the first network that is made with it.
 #[derive(Debug, Clone)]
 pub struct FaultBoard {
     inner: Arc<Inner>,
@@ -47,7 +49,7 @@ pub struct FaultBoard {
 #[derive(Debug)]
 struct Inner {
     state: Mutex<State>,
-    clock: Clock,
+    clock: OnceLock<Clock>,
     changed: watch::Sender<u64>,
 }
 
@@ -97,7 +99,8 @@ pub struct NameRuling {
 
 impl Default for FaultBoard {
     fn default() -> Self {
-        Self::new(Clock::new(1.0))
+        let (changed, _) = watch::channel(0);
+        Self { inner: Arc::new(Inner { state: Mutex::default(), clock: OnceLock::new(), changed }) }
     }
 }
 
@@ -105,8 +108,15 @@ impl FaultBoard {
     /// A board without faults, whose durations pass on `clock`.
     #[must_use]
     pub fn new(clock: Clock) -> Self {
-        let (changed, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { state: Mutex::default(), clock, changed }) }
+        let board = Self::default();
+        board.adopt(&clock);
+        board
+    }
+
+    /// Lets durations pass on `clock`, unless the board has one already.
+    pub(crate) fn adopt(&self, clock: &Clock) {
+        // One clock for good: durations under way keep their meaning.
+        let _ = self.inner.clock.set(clock.clone());
     }
 
     /// Puts a fault into force, in place of one of the same name.
@@ -126,7 +136,7 @@ impl FaultBoard {
                 fault,
             };
             for pod in pods.iter() {
-                injected.each(&self.inner.clock, |effect, scope, _| scope.seen(effect, pod));
+                injected.each(self.clock(), |effect, scope, _| scope.seen(effect, pod));
             }
             faults.push(injected);
         }
@@ -177,7 +187,7 @@ impl FaultBoard {
                 _ => {}
             }
             for injected in &mut state.faults {
-                injected.each(&self.inner.clock, |effect, scope, _| {
+                injected.each(self.clock(), |effect, scope, _| {
                     scope.happened(effect, happening);
                     if effect.when().after.is_some() {
                         wake.push(effect.when().lasting);
@@ -332,12 +342,16 @@ impl FaultBoard {
 
     fn ask(&self, mut question: impl FnMut(&Effect, &mut Scope<'_>, Mark)) {
         for injected in &mut self.state().faults {
-            injected.each(&self.inner.clock, &mut question);
+            injected.each(self.clock(), &mut question);
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.inner.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn clock(&self) -> &Clock {
+        self.inner.clock.get_or_init(|| Clock::new(1.0))
     }
 
     fn bump(&self) {
@@ -358,7 +372,7 @@ impl FaultBoard {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             let board = self.clone();
             runtime.spawn(async move {
-                board.inner.clock.pass(real).await;
+                board.clock().pass(real).await;
                 board.bump();
             });
         }

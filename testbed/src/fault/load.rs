@@ -8,7 +8,6 @@ use thiserror::Error;
 
 use super::{
     catalogue,
-    effect::Effect,
     file::Fault,
     rules::{self, Offence},
 };
@@ -127,15 +126,13 @@ fn line_of_effect(yaml: &str, index: usize) -> Option<u64> {
     lines.effects.get(index).map(|effect| effect.defined.line()).filter(|line| *line > 0)
 }
 
-/// The word nearest to the unknown one that serde quotes first, among the known ones that it quotes after.
+/// What an unknown word was meant to be, by the words that serde expected: "unknown field `a`, expected one of b, c".
 fn misspelt(message: &str) -> Option<String> {
-    if !message.contains("unknown") {
-        return None;
-    }
-    let quoted: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
-    let (unknown, known) = quoted.split_first()?;
-    // Some messages name no alternatives; effects are what people write most.
-    nearest(unknown, known.iter().copied().chain(Effect::NAMES))
+    let (_, rest) = message.split_once("unknown ")?;
+    let unknown = rest.split('`').nth(1)?;
+    let expected = rest.split_once("expected ").map_or("", |(_, list)| list.trim_start_matches("one of "));
+    let words = expected.split([',', ' ', '`']).filter(|word| !word.is_empty());
+    nearest(unknown, words)
 }
 
 /// The word in `known` that `word` was probably meant to be.
