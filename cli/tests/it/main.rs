@@ -1,0 +1,14 @@
+//! The command as users type it, the runner under fake checks, and the house's own rules.
+//!
+//! One binary: the tests share one standing testbed, which ends with this process.
+
+mod bad_input;
+mod command;
+mod documents;
+mod house;
+mod interrupted;
+mod run_on_testbed;
+mod runner;
+mod standing;
+mod testbed_commands;
+mod without_a_cluster;
