@@ -19,7 +19,7 @@ use kube::Client;
 use tokio::time::Instant;
 use winconform_reports::{
     Event, Place, ResultId, Verdict,
-    event::{Observation, Phase},
+    event::{Observation, Phase, Vantage},
 };
 
 use crate::{
@@ -307,6 +307,32 @@ impl Context {
             }
         }
         probe.lost(&nonce, why)
+    }
+
+    /// Gives the network of each pod of a fixture its time to come up, once for all checks.
+    ///
+    /// A Service answers as soon as one backend does, so its first answer says nothing
+    /// of the others: here each is asked by another (or by itself, if it is alone) until
+    /// it answers or the datapath budget is spent. That is no verdict; checks give those.
+    pub async fn settle(&self, ready: &Ready, aim: impl Fn(&PodRef) -> Aim, expect: &Expect) {
+        ready
+            .settled
+            .get_or_init(|| async {
+                let from = Instant::now();
+                let others = ready.pods.iter().cycle().skip(1);
+                let probes = ready.pods.iter().zip(others).map(|(to, from)| HttpProbe {
+                    from: from.clone(),
+                    vantage: Vantage::WindowsPod,
+                    aim: aim(to),
+                    expect: expect.clone(),
+                    connections: 1,
+                    settle: Some(self.stage.budgets.inside(Budget::Datapath)),
+                });
+                let probes: Vec<HttpProbe> = probes.collect();
+                join_all(probes.iter().map(|probe| self.probe_one(probe))).await;
+                self.phase("network of the backends", from.elapsed());
+            })
+            .await;
     }
 
     /// Tries connections from where winconform runs, through the proxy if there is one.

@@ -106,7 +106,11 @@ impl Session {
     /// At scale 0 nothing waits, and times are reported as they were.
     pub(crate) fn unscaled(&self, here: Duration) -> Duration {
         let scale = self.clock.scale();
-        if scale > 0.0 { Duration::try_from_secs_f64(here.as_secs_f64() / scale).unwrap_or(Duration::MAX) } else { here }
+        if scale > 0.0 {
+            Duration::try_from_secs_f64(here.as_secs_f64() / scale).unwrap_or(Duration::MAX)
+        } else {
+            here
+        }
     }
 
     fn has(&self, program: &str) -> bool {

@@ -19,11 +19,11 @@ use std::fmt::Write as _;
 use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
+use self::reference::{InvalidReference, Reference, Version};
 pub(crate) use self::{
     platform::HostPlatform,
     web_server::{Script, listen_and_count},
 };
-use self::reference::{InvalidReference, Reference, Version};
 use crate::command::{Exit, Io, Kit, Session};
 
 /// An image on a node.
@@ -114,7 +114,8 @@ impl PullError {
 }
 
 /// Registries that exist, whatever they hold.
-const REGISTRIES: &[&str] = &["docker.io", "mcr.microsoft.com", "registry.k8s.io", "quay.io", "ghcr.io", "gcr.io", "public.ecr.aws"];
+const REGISTRIES: &[&str] =
+    &["docker.io", "mcr.microsoft.com", "registry.k8s.io", "quay.io", "ghcr.io", "gcr.io", "public.ecr.aws"];
 
 /// The image that a node gets for a name, without the pull's duration.
 ///
@@ -134,7 +135,11 @@ pub(crate) fn find(text: &str, host: &HostPlatform<'_>) -> Result<Image, PullErr
     };
     let Some(platform) = platform::choose(host, &manifest.platforms) else { return Err(PullError::NoMatch { name }) };
     let content = manifest.content(platform.os);
-    let id = format!("{}@sha256:{}", reference.name(), digest(&[&name, platform.arch, platform.version.as_deref().unwrap_or("")]));
+    let id = format!(
+        "{}@sha256:{}",
+        reference.name(),
+        digest(&[&name, platform.arch, platform.version.as_deref().unwrap_or("")])
+    );
     Ok(Image {
         name,
         id,
@@ -172,8 +177,7 @@ pub(crate) fn mismatch(image: &Image, host: &HostPlatform<'_>) -> Option<&'stati
 
 /// The images that a node has from the start.
 pub(crate) fn baked(host: &HostPlatform<'_>) -> Vec<Image> {
-    let mut images: Vec<_> =
-        catalog::baked(host.version).iter().filter_map(|name| find(name, host).ok()).collect();
+    let mut images: Vec<_> = catalog::baked(host.version).iter().filter_map(|name| find(name, host).ok()).collect();
     images.sort_by_key(|image| std::cmp::Reverse(image.size)); // as the kubelet lists them
     images
 }

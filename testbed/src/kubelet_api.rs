@@ -24,9 +24,9 @@ use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 use tokio_rustls::TlsAcceptor;
 
+use self::error::Refusal;
 pub use self::tls::TlsError;
 pub(crate) use self::tls::server_config;
-use self::error::Refusal;
 use crate::{
     fault::KubeletApi,
     network::{Connection, Handler},
@@ -87,8 +87,10 @@ async fn speak(router: Router, acceptor: TlsAcceptor, stream: DuplexStream) {
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
     let caller = Caller { is_api_server: certificates.first().is_some_and(tls::is_api_server) };
     let service = TowerToHyperService::new(router.layer(Extension(caller)));
-    let served =
-        hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).with_upgrades().await;
+    let served = hyper::server::conn::http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
     if let Err(error) = served {
         tracing::debug!(%error, "connection to the kubelet API");
     }

@@ -189,6 +189,7 @@ pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), Ser
     let testbed =
         Testbed { options: &options, shape, state: &state, supervisor: &supervisor, reporter, ending: &ending };
     let result = tokio::select! {
+        biased; // when several are true, the first is why
         () = ending.begun() => Ok(()),
         () = supervisor.ended() => Err(ProcessError::SupervisorEnded.into()),
         result = testbed.run(&cancel) => result,

@@ -16,7 +16,10 @@ use kube::{
     Api, Client,
     api::{DeleteParams, PostParams},
 };
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{OnceCell, watch},
+    time::Instant,
+};
 use winconform_manifests::{Kind, Object};
 use winconform_reports::{
     Chain,
@@ -68,6 +71,8 @@ pub struct Ready {
     pub pods: Vec<PodRef>,
     /// What its pods print, where the fixture's readers need it.
     pub logs: BTreeMap<String, LogTail>,
+    /// Set once the network of each pod was seen to work, or was given its time.
+    pub(crate) settled: OnceCell<()>,
 }
 
 impl LiveFixture {
@@ -154,7 +159,7 @@ impl LiveFixture {
                 logs.insert(pod.name.clone(), LogTail::follow(stage.client.clone(), pod, stage.stop.clone()));
             }
         }
-        Ok(Ready { pods, logs })
+        Ok(Ready { pods, logs, settled: OnceCell::new() })
     }
 
     async fn pods_ready(

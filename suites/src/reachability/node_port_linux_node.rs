@@ -10,7 +10,10 @@ use winconform_harness::{
 };
 use winconform_reports::event::{Destination, Vantage};
 
-use super::paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, settled, the_pod};
+use super::{
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, settled, the_pod},
+    service::settle_backends,
+};
 use crate::fixture::{LINUX_HOST, WIN_WEBSERVER, WINDOWS_POD};
 
 /// The registered check.
@@ -31,6 +34,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn run(cx: Context) -> Answer {
+    settle_backends(&cx, cx.ready(&WIN_WEBSERVER)?.as_ref()).await;
     let (from, port) = (the_pod(&cx, &LINUX_HOST)?, node_port(&cx)?);
     let probes = port_nodes(&cx)
         .into_iter()

@@ -9,7 +9,10 @@ use winconform_harness::{
 };
 use winconform_reports::{Level, Verdict, event::Destination};
 
-use super::paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes};
+use super::{
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes},
+    service::settle_backends,
+};
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_POD};
 
 /// The registered check.
@@ -30,6 +33,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn run(cx: Context) -> Answer {
+    settle_backends(&cx, cx.ready(&WIN_WEBSERVER)?.as_ref()).await;
     let port = node_port(&cx)?;
     let aims: Vec<Aim> = port_nodes(&cx)
         .into_iter()

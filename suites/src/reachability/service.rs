@@ -10,14 +10,23 @@ use winconform_harness::{
     Answer, Context, Trouble,
     probe::{HttpProbe, Probed, judge},
     run::{LogTail, Ready},
+    wait::pause,
 };
-use winconform_reports::{Verdict, VerdictKind};
+use winconform_reports::{Verdict, VerdictKind, event::Destination};
+
+use super::paths::{PAGE, pod_page};
 
 /// How often a backend that was not seen is looked for with more connections.
-const MORE_ROUNDS: usize = 2;
+const MORE_ROUNDS: u32 = 3;
+
+/// Gives each backend's network its time; a Service's first answer says nothing of the others.
+pub(super) async fn settle_backends(cx: &Context, backends: &Ready) {
+    cx.settle(backends, |pod| pod_page(Destination::WindowsPodOtherNode, pod), &PAGE).await;
+}
 
 /// Tries the probes and judges them; then each source must have seen every backend.
 pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise: &str, backends: &Ready) -> Answer {
+    settle_backends(cx, backends).await;
     let mut probed = cx.probe(probes.clone()).await;
     let verdict = judge(&probed, promise);
     if verdict.kind() != VerdictKind::Passed {
@@ -28,11 +37,13 @@ pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise:
         seen.push(seen_by(cx, one, backends).await);
     }
     let wanted: BTreeSet<String> = backends.pods.iter().map(|pod| pod.name.clone()).collect();
-    for _ in 0..MORE_ROUNDS {
+    for round in 0..MORE_ROUNDS {
         let short: Vec<usize> = (0..seen.len()).filter(|&index| seen[index] != wanted).collect();
         if short.is_empty() {
             break;
         }
+        // A node's rules follow the endpoints by a moment; no answer is asked for twice here.
+        pause(cx.budgets().stretch(Duration::from_secs(1 << round))).await;
         let again: Vec<HttpProbe> = short.iter().map(|&index| probes[index].clone()).collect();
         let more = cx.probe(again).await;
         let verdict = judge(&more, promise);

@@ -10,7 +10,10 @@ use winconform_reports::{
     event::{Destination, Vantage},
 };
 
-use super::paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, settled};
+use super::{
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, settled},
+    service::settle_backends,
+};
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_POD};
 
 /// The registered check.
@@ -30,6 +33,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn run(cx: Context) -> Answer {
+    settle_backends(&cx, cx.ready(&WIN_WEBSERVER)?.as_ref()).await;
     let port = node_port(&cx)?;
     let nodes = port_nodes(&cx);
     let linux = nodes.iter().find(|node| node.os == Os::Linux);

@@ -35,7 +35,8 @@ impl Environment {
     /// Forgets a variable.
     pub(crate) fn remove(&mut self, name: &str) {
         let ignore_case = self.ignore_case;
-        self.variables.retain(|(known, _)| !(if ignore_case { known.eq_ignore_ascii_case(name) } else { known == name }));
+        self.variables
+            .retain(|(known, _)| !(if ignore_case { known.eq_ignore_ascii_case(name) } else { known == name }));
     }
 
     /// Name and value of each variable: sorted on Windows, as set elsewhere.

@@ -1,1 +1,130 @@
+//! Sessions for tests, with a network that says what it is told to say.
 
+use std::{
+    collections::BTreeMap,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::{BoxFuture, FutureExt};
+
+use super::{Adapter, Environment, Exit, Io, Link, Listening, Scratch, Session, Sink, Stdin, System, run};
+use crate::{
+    clock::Clock,
+    network::{ConnectError, Connection, DnsError, Handler, PingError},
+};
+
+/// A network with a few listeners, names and refusals.
+#[derive(Default, Clone)]
+pub(crate) struct FakeLink {
+    pub(crate) handlers: BTreeMap<SocketAddrV4, Handler>,
+    pub(crate) errors: BTreeMap<SocketAddrV4, ConnectError>,
+    pub(crate) names: BTreeMap<String, Vec<Ipv4Addr>>,
+    pub(crate) replies: Vec<Ipv4Addr>,
+}
+
+impl Link for FakeLink {
+    fn connect(&self, to: SocketAddrV4, _timeout: Duration) -> BoxFuture<'_, Result<Connection, ConnectError>> {
+        async move {
+            if let Some(error) = self.errors.get(&to) {
+                return Err(*error);
+            }
+            let Some(handler) = self.handlers.get(&to) else { return Err(ConnectError::Refused) };
+            let here = SocketAddrV4::new(Ipv4Addr::new(10, 244, 1, 5), 50123);
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            tokio::spawn(handler(Connection { stream: far, peer: here, local: to, took: Duration::from_millis(1) }));
+            Ok(Connection { stream: near, peer: to, local: here, took: Duration::from_millis(1) })
+        }
+        .boxed()
+    }
+
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>> {
+        std::future::ready(self.names.get(name).cloned().ok_or(DnsError::NoSuchName)).boxed()
+    }
+
+    fn ping(&self, to: Ipv4Addr, _timeout: Duration) -> BoxFuture<'_, Result<Duration, PingError>> {
+        let found = self.replies.contains(&to);
+        std::future::ready(if found { Ok(Duration::from_micros(300)) } else { Err(PingError::TimedOut) }).boxed()
+    }
+
+    fn listen(&self, _port: u16, _handler: Handler) -> Listening {
+        Box::new(())
+    }
+}
+
+const WINDOWS: super::Kit = &[
+    "cmd",
+    "powershell",
+    "curl",
+    "ping",
+    "nslookup",
+    "ipconfig",
+    "whoami",
+    "hostname",
+    "timeout",
+    "findstr",
+    "more",
+    "where",
+];
+const LINUX: super::Kit = &[
+    "sh", "curl", "wget", "ping", "nslookup", "cat", "echo", "printf", "hostname", "id", "whoami", "sleep", "true",
+    "false", "seq", "env", "date", "uname", "ls", "head", "tail", "grep", "wc", "test", "[", "pwd", "touch", "rm",
+    "tee", "printenv",
+];
+
+/// A session on Windows Server 2022.
+pub(crate) fn windows(link: FakeLink) -> Session {
+    let mut env = Environment::new(true);
+    env.set("USERNAME", "ContainerAdministrator");
+    env.set("OS", "Windows_NT");
+    session(
+        System::Windows { version: "10.0.20348.5499".into() },
+        r"User Manager\ContainerAdministrator",
+        env,
+        WINDOWS,
+        link,
+    )
+}
+
+/// A session on Linux.
+pub(crate) fn linux(link: FakeLink) -> Session {
+    let mut env = Environment::new(false);
+    env.set("HOME", "/root");
+    session(System::Linux, "0", env, LINUX, link)
+}
+
+fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: FakeLink) -> Session {
+    Session {
+        files: Arc::new(Scratch::new(system.is_windows())),
+        system,
+        host_name: "web-0".into(),
+        user: user.into(),
+        env,
+        kit,
+        link: Arc::new(link),
+        adapter: Adapter {
+            address: Ipv4Addr::new(10, 244, 1, 5),
+            dns_suffix: Some("default.svc.cluster.local".into()),
+            dns_server: Ipv4Addr::new(10, 96, 0, 10),
+        },
+        clock: Clock::new(0.0),
+    }
+}
+
+/// What a command wrote, and its exit code.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) code: Exit,
+}
+
+/// Runs `argv` to its end.
+pub(crate) async fn execute(session: &Session, argv: &[&str], stdin: &str) -> Finished {
+    let argv: Vec<_> = argv.iter().map(|&word| word.to_owned()).collect();
+    let io = Io { stdin: Stdin::held(stdin.as_bytes().to_vec()), stdout: Sink::keeping(), stderr: Sink::keeping() };
+    let code = run(session, &argv, &io).await.unwrap();
+    let text = |sink: &Sink| String::from_utf8_lossy(&sink.take()).into_owned();
+    Finished { stdout: text(&io.stdout), stderr: text(&io.stderr), code }
+}

@@ -36,7 +36,9 @@ pub(super) async fn main(session: &Session, arguments: &[String], io: &Io) -> Ex
 
 /// The value of `--name=value` or `--name value`.
 fn option<'a>(arguments: &'a [String], name: &str) -> Option<&'a str> {
-    let at = arguments.iter().position(|argument| argument.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')))?;
+    let at = arguments.iter().position(|argument| {
+        argument.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('='))
+    })?;
     match arguments.get(at)?.split_once('=') {
         Some((_, value)) => Some(value),
         None => arguments.get(at + 1).map(String::as_str),

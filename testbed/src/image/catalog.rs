@@ -67,12 +67,19 @@ const SERVERCORE: Content = Content {
     kit: kit::SERVERCORE,
 };
 const NANOSERVER: Content = Content { size: 118 * MIB, user: CONTAINER_USER, kit: kit::NANOSERVER, ..SERVERCORE };
-const IIS: Content =
-    Content { size: 2_110 * MIB, entrypoint: &[r"C:\ServiceMonitor.exe", "w3svc"], arguments: &[], kit: kit::IIS, ..SERVERCORE };
-const HOST_PROCESS: Content = Content { size: MIB / 100, user: ADMINISTRATOR, arguments: &["cmd.exe"], kit: kit::SERVERCORE, ..NOTHING };
+const IIS: Content = Content {
+    size: 2_110 * MIB,
+    entrypoint: &[r"C:\ServiceMonitor.exe", "w3svc"],
+    arguments: &[],
+    kit: kit::IIS,
+    ..SERVERCORE
+};
+const HOST_PROCESS: Content =
+    Content { size: MIB / 100, user: ADMINISTRATOR, arguments: &["cmd.exe"], kit: kit::SERVERCORE, ..NOTHING };
 const PAUSE_WINDOWS: Content =
     Content { size: 119 * MIB, user: CONTAINER_USER, entrypoint: &["/pause.exe"], kit: kit::PAUSE_WINDOWS, ..NOTHING };
-const PAUSE_LINUX: Content = Content { size: MIB / 3, user: "65535", entrypoint: &["/pause"], kit: kit::PAUSE, ..NOTHING };
+const PAUSE_LINUX: Content =
+    Content { size: MIB / 3, user: "65535", entrypoint: &["/pause"], kit: kit::PAUSE, ..NOTHING };
 const AGNHOST_WINDOWS: Content = Content {
     size: 460 * MIB,
     user: ADMINISTRATOR,
@@ -86,7 +93,8 @@ const BUSYBOX: Content = Content { size: 2 * MIB, user: "0", entrypoint: &[], ar
 const BUSYBOX_WINDOWS: Content = Content { size: 126 * MIB, arguments: &["cmd.exe"], ..NANOSERVER };
 const CURL: Content =
     Content { size: 9 * MIB, user: "100", entrypoint: &["curl"], arguments: &["--help"], kit: kit::CURL };
-const NETSHOOT: Content = Content { size: 180 * MIB, user: "0", entrypoint: &[], arguments: &["bash"], kit: kit::NETSHOOT };
+const NETSHOOT: Content =
+    Content { size: 180 * MIB, user: "0", entrypoint: &[], arguments: &["bash"], kit: kit::NETSHOOT };
 
 const REPOSITORIES: &[Repository] = &[
     windows("mcr.microsoft.com/windows/servercore", Tags::Release(""), SERVERCORE),
@@ -95,7 +103,11 @@ const REPOSITORIES: &[Repository] = &[
     windows("mcr.microsoft.com/windows/nanoserver", Tags::Release(""), NANOSERVER),
     windows("mcr.microsoft.com/windows/nanoserver/insider", Tags::Release(""), NANOSERVER),
     windows("mcr.microsoft.com/windows/servercore/iis", Tags::Release("windowsservercore-"), IIS),
-    windows("mcr.microsoft.com/oss/kubernetes/windows-host-process-containers-base-image", Tags::AnyWindows, HOST_PROCESS),
+    windows(
+        "mcr.microsoft.com/oss/kubernetes/windows-host-process-containers-base-image",
+        Tags::AnyWindows,
+        HOST_PROCESS,
+    ),
     mixed("mcr.microsoft.com/oss/kubernetes/pause", &["1809", "ltsc2022", "ltsc2025"], PAUSE_WINDOWS, PAUSE_LINUX),
     mixed("mcr.microsoft.com/oss/v2/kubernetes/pause", &["1809", "ltsc2022", "ltsc2025"], PAUSE_WINDOWS, PAUSE_LINUX),
     mixed("registry.k8s.io/pause", &["1809", "ltsc2022", "ltsc2025"], PAUSE_WINDOWS, PAUSE_LINUX),
@@ -156,9 +168,10 @@ fn platforms(tags: Tags, tag: &str) -> Option<Vec<Platform>> {
             let word = tag.strip_prefix(prefix)?;
             vec![entry(&release(word)?)]
         }
-        Tags::Mixed(releases) => {
-            linux().into_iter().chain(releases.iter().filter_map(|word| release(word)).map(|version| entry(&version))).collect()
-        }
+        Tags::Mixed(releases) => linux()
+            .into_iter()
+            .chain(releases.iter().filter_map(|word| release(word)).map(|version| entry(&version)))
+            .collect(),
         Tags::Linux => linux().into(),
         Tags::AnyWindows => vec![Platform { os: Os::Windows, arch: "amd64", version: None }],
     })

@@ -5,7 +5,12 @@ use std::{convert::Infallible, net::SocketAddrV4, sync::Arc};
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use http_body_util::Full;
-use hyper::{Request, Response, StatusCode, body::Incoming, header::{HeaderName, HeaderValue}, service::service_fn};
+use hyper::{
+    Request, Response, StatusCode,
+    body::Incoming,
+    header::{HeaderName, HeaderValue},
+    service::service_fn,
+};
 use hyper_util::rt::TokioIo;
 
 use crate::network::{Connection, Handler};

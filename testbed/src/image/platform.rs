@@ -101,7 +101,8 @@ mod tests {
     #[test]
     fn each_host_accepts_the_builds_that_containerd_accepts() {
         let images = [17763, 20348, 25398, 26100, 26200, 29531];
-        let accepted = |host, rule| images.into_iter().filter(move |&image| accepts(host, image, rule)).collect::<Vec<_>>();
+        let accepted =
+            |host, rule| images.into_iter().filter(move |&image| accepts(host, image, rule)).collect::<Vec<_>>();
         for (host, old, new) in [
             (17763, &[17763][..], &[17763][..]),
             (20348, &[20348], &[20348]),
@@ -135,7 +136,12 @@ mod tests {
     #[test]
     fn of_several_matching_entries_the_newest_is_taken() {
         let entries = [windows(Some("10.0.20348.1")), windows(Some("10.0.26100.1")), windows(Some("10.0.17763.1"))];
-        let host = HostPlatform { os: Os::Windows, arch: "amd64", version: Some("10.0.26100.33296"), runtime: "containerd://2.1.4" };
+        let host = HostPlatform {
+            os: Os::Windows,
+            arch: "amd64",
+            version: Some("10.0.26100.33296"),
+            runtime: "containerd://2.1.4",
+        };
         assert_eq!(choose(&host, &entries), Some(&entries[1]));
     }
 

@@ -5,7 +5,8 @@ fn host(version: &str) -> HostPlatform<'_> {
     HostPlatform { os: Os::Windows, arch: "amd64", version: Some(version), runtime: "containerd://2.1.4" }
 }
 
-const LINUX: HostPlatform<'_> = HostPlatform { os: Os::Linux, arch: "amd64", version: None, runtime: "containerd://2.1.4" };
+const LINUX: HostPlatform<'_> =
+    HostPlatform { os: Os::Linux, arch: "amd64", version: None, runtime: "containerd://2.1.4" };
 
 #[test]
 fn an_image_of_another_release_fails_with_containerds_words() {

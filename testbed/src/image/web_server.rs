@@ -91,11 +91,20 @@ mod tests {
 
     #[test]
     fn the_guides_script_is_recognised_by_its_class_and_prefix() {
-        let script = "$listener = New-Object System.Net.HttpListener ; $listener.Prefixes.Add('http://*:80/') ; callerCount";
+        let script =
+            "$listener = New-Object System.Net.HttpListener ; $listener.Prefixes.Add('http://*:80/') ; callerCount";
         assert_eq!(Script::recognise(script), Some(Script { prefix: "http://*:80/".into(), port: 80, counts: true }));
         let other = r#"$l = New-Object System.Net.HttpListener; $l.Prefixes.Add("http://+:8080/x/")"#;
-        assert_eq!(Script::recognise(other), Some(Script { prefix: "http://+:8080/x/".into(), port: 8080, counts: false }));
-        for none in ["Get-Date", "System.Net.HttpListener", "System.Net.HttpListener Prefixes.Add(", "System.Net.HttpListener Prefixes.Add('ftp://x/')"] {
+        assert_eq!(
+            Script::recognise(other),
+            Some(Script { prefix: "http://+:8080/x/".into(), port: 8080, counts: false })
+        );
+        for none in [
+            "Get-Date",
+            "System.Net.HttpListener",
+            "System.Net.HttpListener Prefixes.Add(",
+            "System.Net.HttpListener Prefixes.Add('ftp://x/')",
+        ] {
             assert_eq!(Script::recognise(none), None, "{none}");
         }
     }

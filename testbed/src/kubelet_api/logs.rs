@@ -89,7 +89,8 @@ async fn write(log: Arc<Log>, options: Options, sender: mpsc::Sender<Bytes>) {
     let seconds_ago = |seconds: i64| Timestamp::now() - jiff::SignedDuration::from_secs(seconds);
     let since = options.since_time.or_else(|| options.since_seconds.map(seconds_ago));
     let (lines, mut next) = log.since(0);
-    let wanted: Vec<_> = lines.iter().filter(|line| is_wanted(line, &options) && since.is_none_or(|since| line.at >= since)).collect();
+    let wanted: Vec<_> =
+        lines.iter().filter(|line| is_wanted(line, &options) && since.is_none_or(|since| line.at >= since)).collect();
     let tail = options.tail_lines.and_then(|tail| usize::try_from(tail).ok()).unwrap_or(usize::MAX);
     for line in wanted.iter().skip(wanted.len().saturating_sub(tail)) {
         if !send(line, &options, &mut left, &sender).await {

@@ -60,7 +60,8 @@ fn start(
     let cell = find(host, namespace, pod).ok_or(Refusal::NoPod)?;
     let upgrade = upgrade.map_err(|rejection| Refusal::Bad { text: rejection.body_text() })?.protocols(PROTOCOLS);
     let ports = ports(query).ok_or_else(|| Refusal::Bad {
-        text: "query parameter \"port\" is required: this kubelet forwards ports over WebSockets only, not SPDY".to_owned(),
+        text: "query parameter \"port\" is required: this kubelet forwards ports over WebSockets only, not SPDY"
+            .to_owned(),
     })?;
     let host = host.clone();
     Ok(upgrade.on_upgrade(move |socket| serve(socket, host, cell, ports)))
@@ -175,7 +176,9 @@ mod tests {
 
     #[test]
     fn ports_are_listed_with_commas_or_repeated_and_zero_is_none() {
-        let query = |values: &[&str]| -> Vec<_> { values.iter().map(|value| ("port".to_owned(), (*value).to_owned())).collect() };
+        let query = |values: &[&str]| -> Vec<_> {
+            values.iter().map(|value| ("port".to_owned(), (*value).to_owned())).collect()
+        };
         assert_eq!(ports(&query(&["80,443", "8080"])), Some(vec![80, 443, 8080]));
         for bad in [&["0"][..], &["x"], &["70000"], &[]] {
             assert_eq!(ports(&query(bad)), None, "{bad:?}");

@@ -70,7 +70,12 @@ fn contradicted(observed: &Option<Arc<Node>>, mine: &[NodeCondition]) -> bool {
     mine.iter().any(|own| theirs.iter().any(|theirs| theirs.type_ == own.type_ && theirs.status != own.status))
 }
 
-async fn post(host: &Host, effects: &NodeEffects, before: &[Condition], conditions: &[NodeCondition]) -> kube::Result<()> {
+async fn post(
+    host: &Host,
+    effects: &NodeEffects,
+    before: &[Condition],
+    conditions: &[NodeCondition],
+) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let images = host.images.list();
     let mut status = object::status(&host.shape, &host.facts, &images, effects, conditions.to_vec());
@@ -132,19 +137,28 @@ fn taints(present: Vec<Taint>, own: Vec<Taint>, effects: &NodeEffects, before: &
         let ours = own.iter().chain(&added).chain(&healed).any(|known| same(known, taint));
         !ours && !effects.remove_taints.contains(&taint.key)
     });
-    let kept = own.iter().filter(|taint| !effects.remove_taints.contains(&taint.key) && !added.iter().any(|a| same(a, taint)));
+    let kept =
+        own.iter().filter(|taint| !effects.remove_taints.contains(&taint.key) && !added.iter().any(|a| same(a, taint)));
     foreign.chain(kept.cloned()).chain(added.iter().cloned()).collect()
 }
 
 /// Events about conditions that changed, and those that a fault brings along.
 fn report(host: &Host, before: &NodeEffects, now: &NodeEffects) {
     let ready = |effects: &NodeEffects| {
-        effects.conditions.iter().find(|condition| condition.kind == "Ready").is_none_or(|ready| ready.status.as_str() == "True")
+        effects
+            .conditions
+            .iter()
+            .find(|condition| condition.kind == "Ready")
+            .is_none_or(|ready| ready.status.as_str() == "True")
     };
     let name = host.name();
     match (ready(before), ready(now)) {
-        (true, false) => host.recorder.node(name, "Normal", "NodeNotReady", format!("Node {name} status is now: NodeNotReady")),
-        (false, true) => host.recorder.node(name, "Normal", "NodeReady", format!("Node {name} status is now: NodeReady")),
+        (true, false) => {
+            host.recorder.node(name, "Normal", "NodeNotReady", format!("Node {name} status is now: NodeNotReady"))
+        }
+        (false, true) => {
+            host.recorder.node(name, "Normal", "NodeReady", format!("Node {name} status is now: NodeReady"))
+        }
         _ => {}
     }
     let new = |event: &&EventText| !before.events.contains(event);

@@ -32,7 +32,8 @@ pub(super) async fn keep(host: Arc<Host>, uid: String) {
     let mut exists = false;
     loop {
         if !host.effects().lease_stopped {
-            let renewed = if exists { renew(&leases, host.name()).await } else { create(&leases, host.name(), &uid).await };
+            let renewed =
+                if exists { renew(&leases, host.name()).await } else { create(&leases, host.name(), &uid).await };
             match renewed {
                 Ok(()) => exists = true,
                 Err(kube::Error::Api(status)) if status.code == 404 => {

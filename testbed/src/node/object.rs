@@ -92,13 +92,19 @@ pub(super) fn status(
     conditions: Vec<NodeCondition>,
 ) -> NodeStatus {
     let address = |kind: &str, address: String| NodeAddress { type_: kind.to_owned(), address };
-    let mut addresses = vec![address("InternalIP", facts.internal_ip.to_string()), address("Hostname", shape.name.clone())];
+    let mut addresses =
+        vec![address("InternalIP", facts.internal_ip.to_string()), address("Hostname", shape.name.clone())];
     if let Some(external) = facts.external_ip {
         addresses.push(address("ExternalIP", external.to_string()));
     }
     NodeStatus {
         addresses: Some(addresses),
-        allocatable: Some(resources(shape, &allocatable_cpu(&shape.cpu), &allocatable_memory(&shape.memory), "123221307598")),
+        allocatable: Some(resources(
+            shape,
+            &allocatable_cpu(&shape.cpu),
+            &allocatable_memory(&shape.memory),
+            "123221307598",
+        )),
         capacity: Some(resources(shape, &shape.cpu, &shape.memory, "133703676Ki")),
         conditions: Some(conditions),
         daemon_endpoints: Some(NodeDaemonEndpoints {
@@ -201,9 +207,10 @@ pub(super) fn conditions(effects: &NodeEffects, before: &[NodeCondition], now: T
         ("Ready", "True", "KubeletReady", "kubelet is posting ready status"),
     ];
     let healthy = HEALTHY.map(|(kind, status, reason, message)| (kind, status, reason, message));
-    let told = effects.conditions.iter().map(|told| {
-        (told.kind.as_str(), told.status.as_str(), told.reason.as_str(), told.message.as_str())
-    });
+    let told = effects
+        .conditions
+        .iter()
+        .map(|told| (told.kind.as_str(), told.status.as_str(), told.reason.as_str(), told.message.as_str()));
     let foreign = told.clone().filter(|(kind, ..)| !healthy.iter().any(|(known, ..)| known == kind));
     let own = healthy.map(|usual| told.clone().find(|(kind, ..)| *kind == usual.0).unwrap_or(usual));
     foreign

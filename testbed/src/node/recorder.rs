@@ -59,7 +59,14 @@ impl Recorder {
     }
 
     /// Reports something about a pod, or about one of its containers by `fieldPath`.
-    pub(crate) fn pod(&self, pod: &Pod, field_path: Option<String>, kind: Kind, reason: &str, message: impl Into<String>) {
+    pub(crate) fn pod(
+        &self,
+        pod: &Pod,
+        field_path: Option<String>,
+        kind: Kind,
+        reason: &str,
+        message: impl Into<String>,
+    ) {
         self.record(
             ObjectReference {
                 api_version: Some("v1".to_owned()),
@@ -105,7 +112,8 @@ async fn post(client: Client, node: String, mut entries: mpsc::UnboundedReceiver
     while let Some(entry) = entries.recv().await {
         let namespace = entry.about.namespace.clone().unwrap_or_else(|| "default".to_owned());
         let events: Api<Event> = Api::namespaced(client.clone(), &namespace);
-        let key = (entry.about.uid.clone(), entry.about.field_path.clone(), entry.reason.clone(), entry.message.clone());
+        let key =
+            (entry.about.uid.clone(), entry.about.field_path.clone(), entry.reason.clone(), entry.message.clone());
         if seen.len() >= REMEMBERED {
             seen.clear();
         }

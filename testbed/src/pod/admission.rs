@@ -39,7 +39,10 @@ pub(crate) fn admit(pod: &Pod, os: Os, labels: &BTreeMap<String, String>) -> Res
     }
     let unmatched = |(key, value): (&String, &String)| labels.get(key) != Some(value);
     if spec.node_selector.as_ref().is_some_and(|selector| selector.iter().any(unmatched)) {
-        return Err(Rejection::new("NodeAffinity", "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector"));
+        return Err(Rejection::new(
+            "NodeAffinity",
+            "Predicate NodeAffinity failed: node(s) didn't match Pod's node affinity/selector",
+        ));
     }
     Ok(())
 }
@@ -71,7 +74,10 @@ mod tests {
             node_selector: Some([(key.to_owned(), value.to_owned())].into()),
             ..PodSpec::default()
         };
-        assert_eq!(reason(selector("kubernetes.io/os", "linux")).as_deref(), Some("PodOSSelectorNodeLabelDoesNotMatch"));
+        assert_eq!(
+            reason(selector("kubernetes.io/os", "linux")).as_deref(),
+            Some("PodOSSelectorNodeLabelDoesNotMatch")
+        );
         assert_eq!(reason(selector("disk", "ssd")).as_deref(), Some("NodeAffinity"));
         assert_eq!(reason(selector("kubernetes.io/os", "windows")), None);
         assert_eq!(reason(PodSpec::default()), None);

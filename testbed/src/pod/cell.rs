@@ -148,7 +148,8 @@ impl Cell {
         let pod = self.pod();
         let meta = &pod.metadata;
         let spec = pod.spec.clone().unwrap_or_default();
-        let wanted = || spec.containers.iter().find_map(|container| user::wanted(&pod, container)).map(ToOwned::to_owned);
+        let wanted =
+            || spec.containers.iter().find_map(|container| user::wanted(&pod, container)).map(ToOwned::to_owned);
         PodFacts {
             namespace: meta.namespace.clone().unwrap_or_default(),
             name: meta.name.clone().unwrap_or_default(),
@@ -172,7 +173,9 @@ impl Cell {
         let pod = self.pod();
         let Some(spec) = &pod.spec else { return false };
         let asked = spec.host_network == Some(true);
-        asked && (self.os() == Os::Linux || spec.containers.iter().any(|container| user::is_host_process(&pod, container)))
+        asked
+            && (self.os() == Os::Linux
+                || spec.containers.iter().any(|container| user::is_host_process(&pod, container)))
     }
 
     /// What a fault does to this stage of the pod's life. Waits while it is stuck there, and for its delay.

@@ -14,7 +14,8 @@ use super::{
     exec,
     latency::{self, Backoff, go_seconds},
     log::Log,
-    probe, process::{self, Prepared, Process, StartFailure},
+    probe,
+    process::{self, Prepared, Process, StartFailure},
     pull::{self, Pulled},
     sandbox,
     state::{Doing, Ended, Slot, is_sidecar},
@@ -97,7 +98,12 @@ async fn pause(cell: &Cell, slot: Slot, backoff: &mut Backoff) {
     let pause = backoff.next();
     let name = cell.container(slot).map(|container| container.name).unwrap_or_default();
     let pod = cell.full_name();
-    cell.container_event(slot, Kind::Warning, "BackOff", format!("Back-off restarting failed container {name} in pod {pod}"));
+    cell.container_event(
+        slot,
+        Kind::Warning,
+        "BackOff",
+        format!("Back-off restarting failed container {name} in pod {pod}"),
+    );
     let message = format!("back-off {} restarting failed container={name} pod={pod}", go_seconds(pause));
     cell.update(|state| {
         if let Some(record) = state.record_mut(slot) {
@@ -221,7 +227,12 @@ async fn attend(cell: &Arc<Cell>, slot: Slot, container: &Container, mut process
     let mut helpers = JoinSet::new();
     let (unhealthy, mut killed) = mpsc::channel(1);
     helpers.spawn(probe::attend(cell.clone(), slot, container.clone(), unhealthy));
-    if let Some(hook) = container.lifecycle.as_ref().and_then(|lifecycle| lifecycle.post_start.as_ref()).and_then(|hook| hook.exec.clone()) {
+    if let Some(hook) = container
+        .lifecycle
+        .as_ref()
+        .and_then(|lifecycle| lifecycle.post_start.as_ref())
+        .and_then(|hook| hook.exec.clone())
+    {
         let cell = cell.clone();
         helpers.spawn(async move {
             exec::quietly(&cell, slot, &hook.command.unwrap_or_default()).await;

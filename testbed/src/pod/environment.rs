@@ -65,7 +65,10 @@ pub(crate) fn base(os: Os, host_name: &str, user: &str) -> Environment {
             ("ComSpec", r"C:\Windows\system32\cmd.exe"),
             ("NUMBER_OF_PROCESSORS", "4"),
             ("OS", "Windows_NT"),
-            ("Path", r"C:\Windows\system32;C:\Windows;C:\Windows\System32\Wbem;C:\Windows\System32\WindowsPowerShell\v1.0\"),
+            (
+                "Path",
+                r"C:\Windows\system32;C:\Windows;C:\Windows\System32\Wbem;C:\Windows\System32\WindowsPowerShell\v1.0\",
+            ),
             ("PATHEXT", ".COM;.EXE;.BAT;.CMD"),
             ("PROCESSOR_ARCHITECTURE", "AMD64"),
             ("SystemDrive", "C:"),
@@ -164,12 +167,9 @@ async fn value(
     match found {
         Some((_, value)) => Ok(Some(value)),
         None if may_miss == Some(true) => Ok(None),
-        None => Err(EnvironmentError::NoKey {
-            key: key.clone(),
-            kind,
-            namespace: namespace.to_owned(),
-            name: name.clone(),
-        }),
+        None => {
+            Err(EnvironmentError::NoKey { key: key.clone(), kind, namespace: namespace.to_owned(), name: name.clone() })
+        }
     }
 }
 
@@ -196,7 +196,9 @@ pub(crate) fn field(pod: &Pod, path: &str) -> Option<String> {
         "spec.nodeName" => spec.and_then(|spec| spec.node_name.clone()),
         "spec.serviceAccountName" => spec.and_then(|spec| spec.service_account_name.clone()),
         "status.podIP" | "status.podIPs" => Some(status.and_then(|status| status.pod_ip.clone()).unwrap_or_default()),
-        "status.hostIP" | "status.hostIPs" => Some(status.and_then(|status| status.host_ip.clone()).unwrap_or_default()),
+        "status.hostIP" | "status.hostIPs" => {
+            Some(status.and_then(|status| status.host_ip.clone()).unwrap_or_default())
+        }
         _ => None,
     }
 }

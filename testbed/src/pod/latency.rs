@@ -101,7 +101,8 @@ pub(super) fn go_millis(duration: Duration) -> String {
     let (minutes, rest) = (millis / 60_000, millis % 60_000);
     let fraction = format!("{:03}", rest % 1000);
     let fraction = fraction.trim_end_matches('0');
-    let seconds = if fraction.is_empty() { format!("{}s", rest / 1000) } else { format!("{}.{fraction}s", rest / 1000) };
+    let seconds =
+        if fraction.is_empty() { format!("{}s", rest / 1000) } else { format!("{}.{fraction}s", rest / 1000) };
     if minutes > 0 { format!("{minutes}m{seconds}") } else { seconds }
 }
 
@@ -121,7 +122,10 @@ mod tests {
     #[test]
     fn durations_read_as_go_prints_them() {
         let print = |millis| go_millis(Duration::from_millis(millis));
-        assert_eq!([print(812), print(12_345), print(1_200), print(63_200), print(60_000)], ["812ms", "12.345s", "1.2s", "1m3.2s", "1m0s"]);
+        assert_eq!(
+            [print(812), print(12_345), print(1_200), print(63_200), print(60_000)],
+            ["812ms", "12.345s", "1.2s", "1m3.2s", "1m0s"]
+        );
     }
 
     #[test]

@@ -86,7 +86,8 @@ fn leave_network(cell: &Cell) {
 async fn deletion(cell: &Cell) -> Duration {
     let mut updates = cell.updates();
     let asked = updates.wait_for(|pod| pod.metadata.deletion_timestamp.is_some()).await;
-    let Some(seconds) = asked.map(|pod| pod.metadata.deletion_grace_period_seconds.unwrap_or(GRACE_SECONDS)).ok() else {
+    let Some(seconds) = asked.map(|pod| pod.metadata.deletion_grace_period_seconds.unwrap_or(GRACE_SECONDS)).ok()
+    else {
         return std::future::pending().await; // gone altogether: this future is about to be dropped
     };
     Duration::from_secs(seconds.unsigned_abs())
@@ -158,7 +159,9 @@ async fn admit(cell: &Cell, pod: &Pod) -> Result<(), Rejection> {
         cell.report(&effect);
         return Err(Rejection {
             reason: effect.reason.unwrap_or_else(|| "UnexpectedAdmissionError".to_owned()),
-            message: effect.message.unwrap_or_else(|| "Pod was rejected: Unexpected error while attempting to admit pod".to_owned()),
+            message: effect
+                .message
+                .unwrap_or_else(|| "Pod was rejected: Unexpected error while attempting to admit pod".to_owned()),
         });
     }
     admission::admit(pod, cell.os(), &cell.host.facts.labels)

@@ -185,7 +185,12 @@ impl Prober {
         Some(SocketAddrV4::new(ip, port))
     }
 
-    async fn tcp(&self, port: &IntOrString, host: Option<&str>, patience: Duration) -> Result<tokio::io::DuplexStream, String> {
+    async fn tcp(
+        &self,
+        port: &IntOrString,
+        host: Option<&str>,
+        patience: Duration,
+    ) -> Result<tokio::io::DuplexStream, String> {
         let address = self.address(port, host).ok_or_else(|| "couldn't find port".to_owned())?;
         let world = &self.cell.host.world;
         let source = Source::Node(self.cell.host.facts.clone());
@@ -217,7 +222,8 @@ impl Prober {
     }
 
     async fn http(&self, action: &HTTPGetAction, patience: Duration) -> Result<(), String> {
-        let address = self.address(&action.port, action.host.as_deref()).ok_or_else(|| "couldn't find port".to_owned())?;
+        let address =
+            self.address(&action.port, action.host.as_deref()).ok_or_else(|| "couldn't find port".to_owned())?;
         let path = action.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
         let url = format!("http://{address}{path}");
         let get = |text: String| format!("Get \"{url}\": {text}");

@@ -41,9 +41,13 @@ pub(super) enum ConfigError {
 /// A container cannot be started, in containerd's words.
 #[derive(Debug, Error)]
 pub(super) enum StartFailure {
-    #[error("failed to create containerd task: failed to create shim task: hcs::CreateComputeSystem {container}: {text}: unknown")]
+    #[error(
+        "failed to create containerd task: failed to create shim task: hcs::CreateComputeSystem {container}: {text}: unknown"
+    )]
     Image { container: String, text: &'static str },
-    #[error("failed to create containerd task: failed to create shim task: hcs::System::CreateProcess {container}: {text}: unknown")]
+    #[error(
+        "failed to create containerd task: failed to create shim task: hcs::System::CreateProcess {container}: {text}: unknown"
+    )]
     Windows { container: String, text: String },
     #[error(
         "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: unable to \
@@ -75,7 +79,10 @@ pub(super) async fn configure(
     let facts = cell.facts();
     let os = cell.os();
     let host_process = user::is_host_process(&pod, container);
-    let windows_start = |text: &dyn std::fmt::Display| StartFailure::Windows { container: container.name.clone(), text: text.to_string() };
+    let windows_start = |text: &dyn std::fmt::Display| StartFailure::Windows {
+        container: container.name.clone(),
+        text: text.to_string(),
+    };
     let user = match user::resolve(&pod, container, os, image.user) {
         Ok(user) => user,
         Err(unknown @ UserError::Unknown) => return Ok(Err(windows_start(&unknown))),

@@ -65,7 +65,9 @@ fn wait(cell: &Cell, slot: Slot, reason: &str, message: Option<String>) {
 fn fail(cell: &Cell, slot: Slot, name: &str, failure: &Failure) {
     let told = match failure.reason {
         "ErrImageNeverPull" => ("ErrImageNeverPull", failure.text.clone()),
-        "InvalidImageName" => ("InspectFailed", format!("Failed to apply default image tag \"{name}\": {}", failure.text)),
+        "InvalidImageName" => {
+            ("InspectFailed", format!("Failed to apply default image tag \"{name}\": {}", failure.text))
+        }
         _ => ("Failed", format!("Failed to pull image \"{name}\": {}", failure.text)),
     };
     cell.container_event(slot, Kind::Warning, told.0, told.1);

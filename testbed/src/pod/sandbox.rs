@@ -21,9 +21,13 @@ enum SandboxError {
     NoHandler { handler: String },
     #[error("failed to get sandbox runtime: runtimeclass.node.k8s.io \"{name}\" not found")]
     NoClass { name: String },
-    #[error("failed to create containerd task: failed to create shim task: hcs::System::CreateProcess {id}: {source}: unknown")]
+    #[error(
+        "failed to create containerd task: failed to create shim task: hcs::System::CreateProcess {id}: {source}: unknown"
+    )]
     User { id: String, source: user::UserError },
-    #[error("failed to setup network for sandbox \"{id}\": plugin type=\"win-overlay\" name=\"vxlan0\" failed (add): {source}")]
+    #[error(
+        "failed to setup network for sandbox \"{id}\": plugin type=\"win-overlay\" name=\"vxlan0\" failed (add): {source}"
+    )]
     Address { id: String, source: node::Exhausted },
     #[error("the API server did not answer")]
     Api(#[from] kube::Error),
@@ -39,8 +43,13 @@ pub(super) async fn create(cell: &Arc<Cell>) {
             Err(failure) => failure,
         };
         if !matches!(failure, SandboxError::Fault { reported: true, .. }) {
-            let code = if matches!(failure, SandboxError::Fault { .. }) { "" } else { "rpc error: code = Unknown desc = " };
-            cell.event(Kind::Warning, "FailedCreatePodSandBox", format!("Failed to create pod sandbox: {code}{failure}"));
+            let code =
+                if matches!(failure, SandboxError::Fault { .. }) { "" } else { "rpc error: code = Unknown desc = " };
+            cell.event(
+                Kind::Warning,
+                "FailedCreatePodSandBox",
+                format!("Failed to create pod sandbox: {code}{failure}"),
+            );
         }
         cell.host.world.clock.pass(latency::SANDBOX_RETRY).await;
     }
@@ -57,7 +66,9 @@ async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
     let effect = cell.stage(Stage::Sandbox, |_| ()).await;
     if let Some(effect) = effect.filter(|effect| matches!(effect.outcome, Outcome::Fails | Outcome::Exits)) {
         let reported = cell.report(&effect);
-        let message = effect.message.unwrap_or_else(|| "rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_owned());
+        let message = effect
+            .message
+            .unwrap_or_else(|| "rpc error: code = DeadlineExceeded desc = context deadline exceeded".to_owned());
         return Err(SandboxError::Fault { message, reported });
     }
     world.clock.pass(latency::of(cell.os()).sandbox).await;

@@ -207,6 +207,3 @@ fn terminated(ended: &Ended) -> ContainerState {
         ..ContainerState::default()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -54,7 +54,13 @@ pub(crate) fn of_pod(pod: &Pod) -> Option<&str> {
 
 /// The name of the pod's GMSA credential spec, at pod level or of the first container that has one.
 pub(crate) fn gmsa(pod: &Pod) -> Option<&str> {
-    let of_containers = || pod.spec.as_ref()?.containers.iter().find_map(|container| container_options(container)?.gmsa_credential_spec_name.as_deref());
+    let of_containers = || {
+        pod.spec
+            .as_ref()?
+            .containers
+            .iter()
+            .find_map(|container| container_options(container)?.gmsa_credential_spec_name.as_deref())
+    };
     pod_options(pod).and_then(|options| options.gmsa_credential_spec_name.as_deref()).or_else(of_containers)
 }
 
@@ -146,9 +152,15 @@ mod tests {
 
     #[test]
     fn the_container_level_goes_before_the_pod_level_and_both_before_the_image() {
-        let both = pod(json!({"runAsUserName": "ContainerUser"}), json!({"windowsOptions": {"runAsUserName": "containeradministrator"}}));
+        let both = pod(
+            json!({"runAsUserName": "ContainerUser"}),
+            json!({"windowsOptions": {"runAsUserName": "containeradministrator"}}),
+        );
         assert_eq!(user(&both).unwrap(), r"User Manager\ContainerAdministrator");
-        assert_eq!(user(&pod(json!({"runAsUserName": "ContainerUser"}), json!({}))).unwrap(), r"User Manager\ContainerUser");
+        assert_eq!(
+            user(&pod(json!({"runAsUserName": "ContainerUser"}), json!({}))).unwrap(),
+            r"User Manager\ContainerUser"
+        );
         assert_eq!(user(&pod(json!({}), json!({}))).unwrap(), r"User Manager\ContainerAdministrator");
     }
 
@@ -157,13 +169,19 @@ mod tests {
         for name in ["alice", r"CONTOSO\ContainerUser", r"NT AUTHORITY\ContainerUser"] {
             assert_eq!(user(&pod(json!({"runAsUserName": name}), json!({}))), Err(UserError::Unknown), "{name}");
         }
-        assert_eq!(user(&pod(json!({"runAsUserName": r"nt authority\network service"}), json!({}))).unwrap(), r"NT AUTHORITY\NETWORK SERVICE");
+        assert_eq!(
+            user(&pod(json!({"runAsUserName": r"nt authority\network service"}), json!({}))).unwrap(),
+            r"NT AUTHORITY\NETWORK SERVICE"
+        );
     }
 
     #[test]
     fn host_processes_run_as_system_and_know_no_container_users() {
         assert_eq!(user(&pod(json!({"hostProcess": true}), json!({}))).unwrap(), r"NT AUTHORITY\SYSTEM");
-        assert_eq!(user(&pod(json!({"hostProcess": true, "runAsUserName": "ContainerUser"}), json!({}))), Err(UserError::Unknown));
+        assert_eq!(
+            user(&pod(json!({"hostProcess": true, "runAsUserName": "ContainerUser"}), json!({}))),
+            Err(UserError::Unknown)
+        );
     }
 
     #[test]

@@ -201,14 +201,14 @@ async fn attend(
         }
     }
     // If the supervisor ended as it should, none of these is left.
-    for process in known.into_values() {
-        if let Some(pid) = process.pid {
-            kill_group(pid);
-        }
-        process.ended.send_replace(Some(Ended { success: false, how: "its supervisor ended".into() }));
+    for pid in known.values().filter_map(|process| process.pid) {
+        kill_group(pid);
     }
     let _ = child.wait().await;
-    gone.send_replace(true);
+    gone.send_replace(true); // first, for this is why the others ended
+    for process in known.into_values() {
+        process.ended.send_replace(Some(Ended { success: false, how: "its supervisor ended".into() }));
+    }
 }
 
 async fn send(pipe: &mut ChildStdin, order: &Order) -> bool {

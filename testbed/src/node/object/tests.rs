@@ -31,7 +31,8 @@ fn windows() -> (NodeShape, Arc<NodeFacts>) {
 fn a_windows_node_is_registered_as_a_kubelet_registers_one() {
     let (shape, facts) = windows();
     let effects = NodeEffects::default();
-    let host = HostPlatform { os: Os::Windows, arch: "amd64", version: shape.build.as_deref(), runtime: &shape.runtime };
+    let host =
+        HostPlatform { os: Os::Windows, arch: "amd64", version: shape.build.as_deref(), runtime: &shape.runtime };
     let images = image::baked(&host);
     let conditions = conditions(&effects, &[], Timestamp::UNIX_EPOCH);
     let node = node(&shape, &facts, status(&shape, &facts, &images[..1], &effects, conditions));
@@ -58,7 +59,10 @@ fn a_condition_that_a_fault_changes_keeps_its_place_and_gets_a_new_time() {
     let later = Timestamp::from_second(60).unwrap();
     let now = conditions(&effects, &before, later);
     let kinds: Vec<_> = now.iter().map(|c| (c.type_.as_str(), c.status.as_str())).collect();
-    assert_eq!(kinds, [("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False"), ("Ready", "False")]);
+    assert_eq!(
+        kinds,
+        [("MemoryPressure", "False"), ("DiskPressure", "False"), ("PIDPressure", "False"), ("Ready", "False")]
+    );
     assert_eq!(now[0].last_transition_time, Some(Time(Timestamp::UNIX_EPOCH)));
     assert_eq!(now[3].last_transition_time, Some(Time(later)));
     assert_eq!(now[0].last_heartbeat_time, Some(Time(later)));
@@ -70,5 +74,8 @@ fn a_fault_can_change_what_node_info_says() {
     let mut effects = NodeEffects::default();
     effects.node_info.kernel_version = Some("10.0.20348.2582".into());
     let info = status(&shape, &facts, &[], &effects, Vec::new()).node_info.unwrap();
-    assert_eq!((info.kernel_version.as_str(), info.os_image.as_str()), ("10.0.20348.2582", "Windows Server 2022 Datacenter"));
+    assert_eq!(
+        (info.kernel_version.as_str(), info.os_image.as_str()),
+        ("10.0.20348.2582", "Windows Server 2022 Datacenter")
+    );
 }
