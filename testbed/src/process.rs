@@ -25,8 +25,6 @@ pub use self::{
 mod log_tail;
 mod supervised;
 mod supervisor;
-#[cfg(test)]
-mod tests;
 
 pub(crate) use self::log_tail::tail;
 
