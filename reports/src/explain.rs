@@ -39,7 +39,7 @@ struct Rule {
 
 /// All rules, deepest cause first. Each rule's module names the incidents it comes from.
 const RULES: &[Rule] = &[
-    Rule { what: "exec is lost everywhere", spreads: false, find: node::no_exec_anywhere },
+    Rule { what: "exec is lost whatever the node", spreads: false, find: node::exec_lost },
     Rule { what: "the API server refuses", spreads: false, find: admission::refusals },
     Rule { what: "a node is not ready", spreads: true, find: node::not_ready },
     Rule { what: "a node is silent", spreads: true, find: node::silent },

@@ -33,14 +33,19 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
             .probes
             .iter()
             .any(|probe| here(probe) && is_service(probe.cell.destination) && probe.answer == Answer::Open);
-        let subject = group.subject.as_str();
+        let subject = group.words.as_str();
         let summary = format!("names of Services are not found from {subject}");
         let finding = if services_work {
-            Finding::new(Layer::Dns, subject, Confidence::Likely, format!("{summary}, though Service IPs answer"))
+            Finding::new(
+                Layer::Dns,
+                &group.subject,
+                Confidence::Likely,
+                format!("{summary}, though Service IPs answer"),
+            )
         } else {
-            Finding::new(Layer::Dns, subject, Confidence::Possible, summary).or(
+            Finding::new(Layer::Dns, &group.subject, Confidence::Possible, summary).or(
                 Layer::ServiceIp,
-                subject,
+                &group.subject,
                 "the rules for the DNS Service's own address",
             )
         };

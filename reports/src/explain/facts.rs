@@ -60,7 +60,10 @@ pub(super) enum Answer {
 
 /// Nodes that a finding is about, and what to call them.
 pub(super) struct Group {
+    /// Short, for machines: `win-2`, `10.0.20348.5499`, `windows`.
     pub(super) subject: String,
+    /// The same in a sentence.
+    pub(super) words: String,
     pub(super) nodes: Vec<String>,
 }
 
@@ -137,15 +140,16 @@ impl<'a> Facts<'a> {
     /// Calls nodes by what they have in common: all Windows nodes, a target of
     /// several nodes, or else each by its name.
     pub(super) fn groups(&self, nodes: &BTreeSet<&str>) -> Vec<Group> {
-        let group = |subject: &str, nodes: &[&str]| Group {
+        let group = |subject: &str, words: &str, nodes: &[&str]| Group {
             subject: subject.to_owned(),
+            words: words.to_owned(),
             nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
         };
         for (os, words) in [("windows", "all Windows nodes"), ("linux", "all Linux nodes")] {
             let all: BTreeSet<&str> =
                 self.nodes.iter().filter(|node| node.os == os).map(|node| node.name.as_str()).collect();
             if all.len() > 1 && all == *nodes {
-                return vec![group(words, &all.into_iter().collect::<Vec<_>>())];
+                return vec![group(os, words, &all.into_iter().collect::<Vec<_>>())];
             }
         }
         let mut rest = nodes.clone();
@@ -154,10 +158,10 @@ impl<'a> Facts<'a> {
             let members: Vec<&str> = target.nodes.iter().map(String::as_str).collect();
             if members.len() > 1 && members.iter().all(|node| rest.contains(node)) {
                 rest.retain(|node| !members.contains(node));
-                groups.push(group(&target.name, &members));
+                groups.push(group(&target.name, &target.name, &members));
             }
         }
-        groups.extend(rest.into_iter().map(|node| group(node, &[node])));
+        groups.extend(rest.into_iter().map(|node| group(node, node, &[node])));
         groups
     }
 

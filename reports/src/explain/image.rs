@@ -97,7 +97,7 @@ pub(super) fn refused(facts: &Facts<'_>) -> Vec<Finding> {
     for ((image, complaint), seen) in groups {
         let nodes: BTreeSet<&str> = seen.iter().filter_map(|(node, ..)| *node).collect();
         let places = if nodes.is_empty() {
-            vec![Group { subject: image.to_owned(), nodes: Vec::new() }]
+            vec![Group { subject: image.to_owned(), words: image.to_owned(), nodes: Vec::new() }]
         } else {
             facts.groups(&nodes)
         };
@@ -118,13 +118,13 @@ pub(super) fn refused(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn finding(facts: &Facts<'_>, image: &str, complaint: Complaint, place: &Group) -> Finding {
-    let subject = place.subject.as_str();
+    let subject = place.words.as_str();
     let what = if image.is_empty() { "an image".to_owned() } else { format!("image {image}") };
     let build = facts.build_of(place);
     match complaint {
         Complaint::Platform => Finding::new(
             Layer::Image,
-            subject,
+            fits_not(facts, place),
             Confidence::Certain,
             format!("{what} has no variant that {subject}{build} can run"),
         )
@@ -132,7 +132,7 @@ fn finding(facts: &Facts<'_>, image: &str, complaint: Complaint, place: &Group) 
         .advise("the version of containerd: which builds it matches changed with 1.7 and 2.0"),
         Complaint::Disk => Finding::new(
             Layer::Node,
-            subject,
+            &place.subject,
             Confidence::Certain,
             format!("the disk of {subject} is full: {what} cannot be unpacked"),
         )
@@ -155,7 +155,7 @@ fn finding(facts: &Facts<'_>, image: &str, complaint: Complaint, place: &Group) 
             let finding = if others {
                 finding.or(
                     Layer::Outbound,
-                    subject,
+                    &place.subject,
                     format!("{subject} has no way out; other nodes had the images they needed"),
                 )
             } else {
@@ -165,13 +165,20 @@ fn finding(facts: &Facts<'_>, image: &str, complaint: Complaint, place: &Group) 
         }
         Complaint::Other => Finding::new(
             Layer::Image,
-            subject,
+            &place.subject,
             Confidence::Possible,
             format!("{what} cannot be pulled on {subject}{build}"),
         )
         .or(Layer::Environment, registry(image), "the registry, or the way to it")
         .advise(format!("pull {what} by hand on {subject}: `crictl pull`")),
     }
+}
+
+/// What an image does not fit: it is made for a build, so the build where its nodes
+/// are all of one.
+fn fits_not<'a>(facts: &Facts<'a>, place: &'a Group) -> &'a str {
+    let target = facts.targets.iter().find(|target| target.nodes == place.nodes);
+    target.map_or(&place.subject, |target| &target.name)
 }
 
 /// The registry's host, by the rules for image names.

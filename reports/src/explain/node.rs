@@ -7,37 +7,68 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Confidence, Facts, Finding, Layer, facts::Group, grouped};
+use super::{
+    Confidence, Facts, Finding, Layer,
+    facts::{Group, is_on_node},
+    grouped,
+};
 use crate::event::Observation;
 
-/// Exec works on no node: the way to the kubelets is broken, not one of them.
-pub(super) fn no_exec_anywhere(facts: &Facts<'_>) -> Vec<Finding> {
-    let lost: Vec<_> = facts
-        .observations()
-        .filter_map(|(wrong, seen)| match seen {
-            Observation::NoExec { node, message, elsewhere_works: false } => Some((&wrong.name, node, message)),
-            _ => None,
-        })
-        .collect();
+/// An exec that was lost, and the result that lost it.
+struct Lost<'a> {
+    check: String,
+    node: &'a str,
+    message: &'a str,
+    /// Somebody made sure that exec worked on another node then.
+    elsewhere: bool,
+}
+
+fn lost<'a>(facts: &Facts<'a>) -> Vec<Lost<'a>> {
+    let seen = facts.observations().filter_map(|(wrong, seen)| match seen {
+        Observation::NoExec { node, message, elsewhere_works } => {
+            Some(Lost { check: wrong.name.clone(), node, message, elsewhere: *elsewhere_works })
+        }
+        _ => None,
+    });
+    seen.collect()
+}
+
+/// Nodes on which an exec of ours came back: what was probed from there is known.
+fn answering<'a>(facts: &Facts<'a>) -> BTreeSet<&'a str> {
+    let known = facts.probes_where(|cell| is_on_node(cell.source));
+    known.iter().filter_map(|probe| probe.cell.source_node.as_deref()).collect()
+}
+
+impl Lost<'_> {
+    /// This node is silent while others answer.
+    fn blames_node(&self, answering: &BTreeSet<&str>) -> bool {
+        self.elsewhere || (!answering.contains(self.node) && !answering.is_empty())
+    }
+}
+
+/// Exec is lost, and no node is to blame: the way to the kubelets is broken, or
+/// loses some.
+pub(super) fn exec_lost(facts: &Facts<'_>) -> Vec<Finding> {
+    let answering = answering(facts);
+    let lost: Vec<Lost<'_>> = lost(facts).into_iter().filter(|lost| !lost.blames_node(&answering)).collect();
     if lost.is_empty() {
         return Vec::new();
     }
-    let nodes: BTreeSet<&String> = lost.iter().map(|(_, node, _)| *node).collect();
-    let finding = Finding::new(
-        Layer::ControlPlane,
-        "exec",
-        Confidence::Possible,
-        "no exec works on any node that was tried: the API server does not get through to the kubelets",
-    )
-    .on(nodes.into_iter().cloned())
-    .or(
-        Layer::Environment,
-        "connection",
-        "our own connection to the API server does not carry exec (a proxy that cuts WebSockets)",
-    )
-    .advise("kubectl exec on any pod; then the API server's log, and the proxy or tunnel between it and the nodes")
-    .proven_by(lost.iter().map(|(_, node, message)| format!("exec on {node}: {message}")))
-    .accounts_for(lost.iter().map(|(check, ..)| (*check).clone()));
+    let summary = if answering.is_empty() {
+        "no exec works on any node that was tried: the API server does not get through to the kubelets"
+    } else {
+        "some execs are lost on nodes where others work: the API server's way to the kubelets loses connections"
+    };
+    let finding = Finding::new(Layer::ControlPlane, "exec", Confidence::Possible, summary)
+        .on(lost.iter().map(|lost| lost.node).collect::<BTreeSet<_>>())
+        .or(
+            Layer::Environment,
+            "connection",
+            "our own connection to the API server does not carry exec (a proxy that cuts WebSockets)",
+        )
+        .advise("kubectl exec on any pod; then the API server's log, and the proxy or tunnel between it and the nodes")
+        .proven_by(dedup(lost.iter().map(|lost| format!("exec on {}: {}", lost.node, lost.message))))
+        .accounts_for(dedup(lost.iter().map(|lost| lost.check.clone())));
     vec![finding]
 }
 
@@ -59,35 +90,27 @@ pub(super) fn not_ready(facts: &Facts<'_>) -> Vec<Finding> {
                     "the kubelet's log on {node} (on Windows C:\\var\\log\\kubelet or the service's event log)"
                 ))
                 .proven_by(dedup(seen.iter().map(|(_, words)| words.clone())))
-                .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone())))
-                .accounts_for(facts.touching_only(node))
+                .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone()).chain(facts.touching_only(node))))
         })
         .collect()
 }
 
 /// Nodes on which exec is lost while it works elsewhere.
 pub(super) fn silent(facts: &Facts<'_>) -> Vec<Finding> {
-    let lost = facts.observations().filter_map(|(wrong, seen)| match seen {
-        Observation::NoExec { node, message, elsewhere_works: true } => Some((node.as_str(), (&wrong.name, message))),
-        _ => None,
-    });
-    grouped(lost)
+    let answering = answering(facts);
+    let lost = lost(facts).into_iter().filter(|lost| lost.blames_node(&answering));
+    grouped(lost.map(|lost| (lost.node, lost)))
         .into_iter()
-        .map(|(node, seen)| {
+        .map(|(node, lost)| {
             let ready = facts.nodes.iter().any(|known| known.name == node && known.ready);
             let though = if ready { ", though it is Ready" } else { "" };
-            Finding::new(
-                Layer::Node,
-                node,
-                Confidence::Certain,
-                format!("{node} answers neither exec nor logs{though}; other nodes do"),
-            )
-            .on([node])
-            .advise(format!("kubectl get --raw /api/v1/nodes/{node}/proxy/healthz"))
-            .advise(format!("on {node}: is the kubelet's port 10250 open, do containerd and the kubelet run"))
-            .proven_by(dedup(seen.iter().map(|(_, message)| format!("exec on {node}: {message}"))))
-            .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone())))
-            .accounts_for(facts.touching_only(node))
+            let sure = if lost.iter().any(|lost| lost.elsewhere) { Confidence::Certain } else { Confidence::Likely };
+            Finding::new(Layer::Node, node, sure, format!("{node} answers no exec{though}; other nodes do"))
+                .on([node])
+                .advise(format!("kubectl get --raw /api/v1/nodes/{node}/proxy/healthz"))
+                .advise(format!("on {node}: is the kubelet's port 10250 open, do containerd and the kubelet run"))
+                .proven_by(dedup(lost.iter().map(|lost| format!("exec on {node}: {}", lost.message))))
+                .accounts_for(dedup(lost.iter().map(|lost| lost.check.clone()).chain(facts.touching_only(node))))
         })
         .collect()
 }
@@ -107,7 +130,7 @@ pub(super) fn not_as_it_should_be(facts: &Facts<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for (what, seen) in by_what {
         let nodes = seen.iter().map(|(node, ..)| *node).collect();
-        for Group { subject, nodes } in facts.groups(&nodes) {
+        for Group { subject, nodes, .. } in facts.groups(&nodes) {
             let of_group: Vec<_> = seen.iter().filter(|(node, ..)| nodes.iter().any(|n| n == node)).collect();
             let first = of_group.first().map(|(_, _, words)| words.as_str()).unwrap_or_default();
             let summary = match nodes.len() {

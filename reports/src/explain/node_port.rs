@@ -49,10 +49,10 @@ fn by_node(facts: &Facts<'_>, probes: &[Probe<'_>], is_dead: impl Fn(&Probe<'_>)
                 probe.cell.destination_node.as_ref().is_some_and(|node| group.nodes.contains(node))
             };
             let ways: Vec<Probe<'_>> = probes.iter().filter(there).copied().collect();
-            let subject = group.subject.as_str();
+            let subject = group.words.as_str();
             Finding::new(
                 Layer::NodePort,
-                subject,
+                &group.subject,
                 Confidence::Likely,
                 format!("{subject} does not answer on its node port, other nodes do"),
             )

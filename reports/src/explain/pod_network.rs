@@ -56,7 +56,7 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
         let ways: Vec<Probe<'_>> =
             within.iter().filter(|probe| probe.cell.destination_node.as_deref() == Some(node)).copied().collect();
         if ways.iter().all(|probe| probe.answer == Answer::Dead) {
-            let group = Group { subject: node.to_owned(), nodes: vec![node.to_owned()] };
+            let group = Group { subject: node.to_owned(), words: node.to_owned(), nodes: vec![node.to_owned()] };
             findings.push(finding(facts, &group, Cut::Within, &ways, &BTreeSet::new()));
         }
     }
@@ -114,7 +114,7 @@ fn dead_ends<'a>(across: &[Probe<'a>], end: impl Fn(&Probe<'a>) -> Option<&'a st
 }
 
 fn finding(facts: &Facts<'_>, group: &Group, cut: Cut, ways: &[Probe<'_>], or: &BTreeSet<&str>) -> Finding {
-    let subject = group.subject.as_str();
+    let subject = group.words.as_str();
     let build = facts.build_of(group);
     let trouble = match cut {
         Cut::Both => "reach no pod on another node, and none reaches them",
@@ -124,7 +124,7 @@ fn finding(facts: &Facts<'_>, group: &Group, cut: Cut, ways: &[Probe<'_>], or: &
     };
     let confidence = if or.is_empty() { Confidence::Likely } else { Confidence::Possible };
     let mut finding =
-        Finding::new(Layer::PodNetwork, subject, confidence, format!("pods on {subject}{build} {trouble}"))
+        Finding::new(Layer::PodNetwork, &group.subject, confidence, format!("pods on {subject}{build} {trouble}"))
             .on(group.nodes.iter().cloned())
             .advise(format!(
                 "on {subject}: Get-HnsNetwork and Get-HnsEndpoint, the routes, and the log of the CNI's pod"

@@ -109,14 +109,14 @@ pub(super) fn failures(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn finding(facts: &Facts<'_>, trouble: Trouble, place: &Group) -> Finding {
-    let subject = place.subject.as_str();
+    let subject = place.words.as_str();
     let build = facts.build_of(place);
     let elsewhere = if facts.ran_on.iter().any(|node| !place.nodes.iter().any(|name| name == node)) {
         "; on other nodes pods start"
     } else {
         ""
     };
-    let found = |layer, confidence, summary: String| Finding::new(layer, subject, confidence, summary);
+    let found = |layer, confidence, summary: String| Finding::new(layer, &place.subject, confidence, summary);
     match trouble {
         Trouble::Network => found(
             Layer::PodNetwork,
@@ -150,11 +150,12 @@ fn finding(facts: &Facts<'_>, trouble: Trouble, place: &Group) -> Finding {
         )
         .advise("kubectl logs --previous of the pod"),
         Trouble::Stuck => found(
-            Layer::Runtime,
+            Layer::Node,
             Confidence::Possible,
             format!("{subject}{build} takes pods and creates no containers{elsewhere}"),
         )
-        .or(Layer::PodNetwork, subject, format!("the CNI plug-in on {subject} does not come back"))
+        .or(Layer::Runtime, &place.subject, format!("containerd on {subject} does not answer the kubelet"))
+        .or(Layer::PodNetwork, &place.subject, format!("the CNI plug-in on {subject} does not come back"))
         .advise(format!(
             "on {subject}: does containerd answer (`crictl info`), does the kubelet's log wait for the network"
         )),

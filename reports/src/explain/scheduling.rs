@@ -35,16 +35,16 @@ pub(super) fn unschedulable(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn nowhere() -> super::facts::Group {
-    super::facts::Group { subject: "cluster".to_owned(), nodes: Vec::new() }
+    super::facts::Group { subject: "cluster".to_owned(), words: "cluster".to_owned(), nodes: Vec::new() }
 }
 
 fn finding(facts: &Facts<'_>, group: &super::facts::Group, untolerated: &[String]) -> Finding {
-    let subject = group.subject.as_str();
+    let subject = group.words.as_str();
     let (signs, own): (Vec<&String>, Vec<&String>) = untolerated.iter().partition(|taint| taint.starts_with(SIGNS));
     let listed = |taints: &[&String]| taints.iter().map(|taint| taint.as_str()).collect::<Vec<_>>().join(", ");
     let cordoned = |name: &String| facts.nodes.iter().any(|node| node.name == *name && node.unschedulable);
     let found = |layer, confidence, summary: String| {
-        Finding::new(layer, subject, confidence, summary).on(group.nodes.iter().cloned())
+        Finding::new(layer, &group.subject, confidence, summary).on(group.nodes.iter().cloned())
     };
     let described = format!("kubectl describe node {}", group.nodes.join(" "));
     if !own.is_empty() {

@@ -50,7 +50,7 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
 
 /// No Service answers from a node, while pods or other nodes' Services do.
 fn rules_dead(facts: &Facts<'_>, group: &Group, ways: &[Probe<'_>]) -> Finding {
-    let subject = group.subject.as_str();
+    let subject = group.words.as_str();
     let build = facts.build_of(group);
     let from_here = |probe: &&Probe<'_>| {
         is_pod(probe.cell.destination) && probe.cell.source_node.as_ref().is_some_and(|node| group.nodes.contains(node))
@@ -59,18 +59,22 @@ fn rules_dead(facts: &Facts<'_>, group: &Group, ways: &[Probe<'_>]) -> Finding {
     let finding = if pods_work {
         Finding::new(
             Layer::ServiceIp,
-            subject,
+            &group.subject,
             Confidence::Likely,
             format!("pods on {subject}{build} reach pod IPs but no Service IP; on other nodes Services work"),
         )
     } else {
         Finding::new(
             Layer::ServiceIp,
-            subject,
+            &group.subject,
             Confidence::Possible,
             format!("no Service IP answers from {subject}{build}; on other nodes Services work"),
         )
-        .or(Layer::PodNetwork, subject, "the pod network there: no pod IP was seen to answer from it either")
+        .or(
+            Layer::PodNetwork,
+            &group.subject,
+            "the pod network there: no pod IP was seen to answer from it either",
+        )
     };
     finding
         .on(group.nodes.iter().cloned())
@@ -138,10 +142,10 @@ fn stale(facts: &Facts<'_>, probes: &[Probe<'_>], partial: &BTreeSet<&str>, sour
     }
     let losing_at = facts.groups(partial).into_iter().map(|group| {
         let ways: Vec<Probe<'_>> = of_nodes(&losing, &group);
-        let subject = group.subject.as_str();
+        let subject = group.words.as_str();
         Finding::new(
             Layer::ServiceIp,
-            subject,
+            &group.subject,
             Confidence::Likely,
             format!("a part of the connections to Services is lost from {subject} only: its rules keep a backend that does not answer"),
         )
@@ -161,14 +165,14 @@ fn hairpins(facts: &Facts<'_>, dead: &BTreeSet<&str>) -> Vec<Finding> {
     let (known, new): (BTreeSet<&str>, BTreeSet<&str>) = nodes.into_iter().partition(|node| dead.contains(node));
     let hairpin = |group: Group, known: bool| {
         let ways = of_nodes(&failing, &group);
-        let subject = group.subject.as_str();
+        let subject = group.words.as_str();
         // Where no Service works the hairpin is part of that, under the same name.
         let summary = if known {
             format!("pods on {subject} do not reach their own Service either")
         } else {
             format!("pods on {subject} do not reach themselves through their own Service (hairpin)")
         };
-        Finding::new(Layer::ServiceIp, subject, Confidence::Likely, summary)
+        Finding::new(Layer::ServiceIp, &group.subject, Confidence::Likely, summary)
             .on(group.nodes.iter().cloned())
             .advise(format!("on {subject}: how the CNI treats hairpins (direct server return)"))
             .proven_by(proof(&ways))

@@ -170,7 +170,7 @@ fn pods_that_work_beside_services_that_do_not_blame_the_service_rules() {
         .failed("reachability/linux-service", vec![cell(WindowsPod, "win-b", LinuxServiceIp, None, 8, 0)])
         .failed("reachability/name", vec![cell(WindowsPod, "win-b", ServiceName, None, 8, 0)]);
     let findings = story.findings();
-    assert_eq!(story.causes(), ["service ip: win-b"], "four red checks, one cause");
+    assert_eq!(story.causes(), ["service IP: win-b"], "four red checks, one cause");
     assert_eq!(findings[0].confidence, Confidence::Likely);
     assert_eq!(findings[0].checks.len(), 4);
 }
@@ -195,7 +195,7 @@ fn a_dead_pod_network_takes_in_the_services_of_its_node() {
 fn services_dead_everywhere_are_not_blamed_on_each_node() {
     let story =
         Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/service", services(|_| true));
-    assert_eq!(story.causes(), ["service ip: cluster"]);
+    assert_eq!(story.causes(), ["service IP: cluster"]);
     assert!(!story.findings()[0].alternatives.is_empty());
 }
 
@@ -232,7 +232,7 @@ fn loss_from_one_node_only_is_that_nodes_rules() {
     cells[2].answered = 4;
     cells[2].timed_out = 4;
     let story = Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/service", cells);
-    assert_eq!(story.causes(), ["service ip: win-b"]);
+    assert_eq!(story.causes(), ["service IP: win-b"]);
 }
 
 #[test]
@@ -294,6 +294,32 @@ fn exec_lost_everywhere_blames_no_node() {
 }
 
 #[test]
+fn one_lost_exec_on_a_node_that_answers_others_blames_no_node() {
+    let lost = Observation::NoExec { node: "win-b".into(), message: "EOF".into(), elsewhere_works: false };
+    let story = Story::new().passed("reachability/pods", mesh(|_, _| false)).saw(
+        "win-webserver/serves-page@10.0.20348.1",
+        unknown(),
+        vec![lost],
+    );
+    assert_eq!(story.causes(), ["control plane: exec"]);
+    assert!(story.findings()[0].summary.starts_with("some execs"));
+}
+
+#[test]
+fn a_node_from_which_nothing_came_back_is_silent_though_nobody_tried_another() {
+    let lost = Observation::NoExec { node: "win-b".into(), message: "EOF".into(), elsewhere_works: false };
+    let mut cells = services(|_| false);
+    cells.retain(|cell| cell.source_node.as_deref() != Some("win-b"));
+    let story = Story::new().passed("reachability/service", cells).saw(
+        "win-webserver/serves-page@10.0.20348.1",
+        unknown(),
+        vec![lost],
+    );
+    assert_eq!(story.causes(), ["node: win-b"]);
+    assert_eq!(story.findings()[0].confidence, Confidence::Likely);
+}
+
+#[test]
 fn a_wrong_label_is_the_nodes_and_explains_nothing_else() {
     let label = Observation::Node {
         node: "win-b".into(),
@@ -305,7 +331,7 @@ fn a_wrong_label_is_the_nodes_and_explains_nothing_else() {
         .saw("nodes/windows-build-label@win-b/10.0.20348.1", failed(), vec![label])
         .passed("reachability/pods", mesh(|_, _| false))
         .failed("reachability/service", services(|node| node == "win-b"));
-    assert_eq!(story.causes(), ["node: win-b", "service ip: win-b"]);
+    assert_eq!(story.causes(), ["node: win-b", "service IP: win-b"]);
 }
 
 #[test]
@@ -340,7 +366,7 @@ fn an_image_without_the_platform_is_not_taken_for_an_unknown_one() {
         failed(),
         vec![pull("win-c", "no match for platform in manifest: not found")],
     );
-    assert_eq!(story.causes(), ["image: win-c"]);
+    assert_eq!(story.causes(), ["image: 10.0.26100.1"]);
     assert_eq!(story.findings()[0].confidence, Confidence::Certain);
 }
 
@@ -417,8 +443,9 @@ fn containers_that_are_never_created_may_be_the_runtimes_or_the_networks() {
         message: String::new(),
     };
     let findings = Story::new().saw("win-webserver/pods-ready", failed(), vec![stuck]).findings();
-    assert_eq!(findings[0].confidence, Confidence::Possible);
-    assert_eq!(findings[0].alternatives[0].layer, Layer::PodNetwork);
+    assert_eq!((findings[0].layer, findings[0].confidence), (Layer::Node, Confidence::Possible));
+    let others: Vec<Layer> = findings[0].alternatives.iter().map(|other| other.layer).collect();
+    assert_eq!(others, [Layer::Runtime, Layer::PodNetwork]);
 }
 
 #[test]

@@ -10,6 +10,8 @@ use crate::{
 
 /// More than this nobody reads on a terminal; the reports have all.
 const SHOWN: usize = 20;
+/// Answers under one cause; they say much the same.
+const ALIKE: usize = 6;
 
 /// The causes, each with the answers it accounts for.
 pub(super) fn findings(page: &mut Page, report: &Report) {
@@ -33,6 +35,9 @@ pub(super) fn findings(page: &mut Page, report: &Report) {
         }
         accounted_for(page, report, finding);
     }
+    if report.findings.len() > SHOWN {
+        page.title(&format!("and {} more causes, all in the reports", report.findings.len() - SHOWN));
+    }
 }
 
 /// The answers a finding is the first to account for; the undetermined ones, which
@@ -44,10 +49,10 @@ fn accounted_for(page: &mut Page, report: &Report, finding: &Finding) {
     };
     let red: Vec<&CheckResult> = mine(Disposition::Red).collect();
     let mark = page.style().bad("FAILED");
-    for result in red.iter().take(SHOWN) {
+    for result in red.iter().take(ALIKE) {
         answer(page, result, &mark);
     }
-    more(page, red.len());
+    more(page, red.len(), ALIKE);
     let mut unknown: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for result in mine(Disposition::Unknown) {
         let place = result.node.as_deref().or(result.target.as_deref());
@@ -57,12 +62,12 @@ fn accounted_for(page: &mut Page, report: &Report, finding: &Finding) {
         }
     }
     let mark = page.style().odd("unknown");
-    for (place, checks) in unknown.iter().take(SHOWN) {
+    for (place, checks) in unknown.iter().take(ALIKE) {
         let of = place.map(|place| format!(" of {place}")).unwrap_or_default();
         let answers = if checks.len() == 1 { "answer" } else { "answers" };
         page.item("", &mark, &format!("{} {answers}{of}: {}", checks.len(), checks.join(", ")));
     }
-    more(page, unknown.len());
+    more(page, unknown.len(), ALIKE);
 }
 
 /// What the cluster does not keep, and no finding accounts for.
@@ -77,7 +82,7 @@ pub(super) fn failures(page: &mut Page, report: &Report) {
         answer(page, result, &mark);
         ask_again(page, result);
     }
-    more(page, red.len());
+    more(page, red.len(), SHOWN);
 }
 
 /// What could not be told, and what to do about it.
@@ -93,7 +98,7 @@ pub(super) fn undetermined(page: &mut Page, report: &Report) {
         answer(page, result, &mark);
         ask_again(page, result);
     }
-    more(page, asked.len());
+    more(page, asked.len(), SHOWN);
     if let Some(first) = aborted.first() {
         let questions = if aborted.len() == 1 { "question was" } else { "questions were" };
         page.item("", &mark, &format!("{} {questions} not asked: {}", aborted.len(), first.reason));
@@ -183,9 +188,9 @@ fn together<'a>(report: &Report, results: impl Iterator<Item = &'a CheckResult>)
     groups.into_iter().map(|(check, places, reason)| (check, said(places), reason)).collect()
 }
 
-fn more(page: &mut Page, count: usize) {
-    if count > SHOWN {
-        page.item("", "", &format!("and {} more, all in the reports", count - SHOWN));
+fn more(page: &mut Page, count: usize, shown: usize) {
+    if count > shown {
+        page.item("", "", &format!("and {} more, all in the reports", count - shown));
     }
 }
 
