@@ -57,7 +57,7 @@ struct Conduct {
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     keep: KeepWhen,
     /// How many checks ask at once.
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
     /// A documented limitation that is not there is red.
     #[arg(long)]

@@ -1,6 +1,8 @@
 //! The lease by which the control plane knows that a node lives.
 //!
-//! Never at the testbed's time scale: the controller manager's patience is real.
+//! Renewed at the testbed's time scale, so that whoever waits for a renewal waits
+//! no longer than for anything else, but never less often than real kubelets: the
+//! controller manager's patience is real.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,13 +22,15 @@ use super::host::Host;
 
 /// How often the kubelet renews.
 const RENEW: Duration = Duration::from_secs(10);
+/// However fast the clock, no more often than this: each renewal is a request.
+const LEAST: Duration = Duration::from_secs(1);
 /// How long the lease says it holds.
 const DURATION_SECONDS: i32 = 40;
 
 /// Renews the node's lease until the testbed ends, except while a fault stops it.
 pub(super) async fn keep(host: Arc<Host>, uid: String) {
     let leases: Api<Lease> = Api::namespaced(host.world.client.clone(), "kube-node-lease");
-    let mut ticks = tokio::time::interval(RENEW);
+    let mut ticks = tokio::time::interval(host.world.clock.scaled(RENEW).clamp(LEAST, RENEW));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faults = host.world.faults.changed();
     let mut exists = false;
