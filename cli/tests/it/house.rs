@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs};
 
-use cargo_metadata::{MetadataCommand, Package};
+use cargo_metadata::{Metadata, MetadataCommand, Package};
 
 use crate::command::root;
 
@@ -25,14 +25,14 @@ const MAY_KNOW: &[(&str, &[&str])] = &[
     ),
 ];
 
+fn metadata(options: &[&str]) -> Metadata {
+    let options: Vec<String> = options.iter().chain(&["--locked"]).map(|&option| option.to_owned()).collect();
+    MetadataCommand::new().manifest_path(root().join("Cargo.toml")).other_options(options).exec().unwrap()
+}
+
+/// Our own.
 fn packages() -> Vec<Package> {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .no_deps()
-        .other_options(["--offline".to_owned(), "--locked".to_owned()])
-        .exec()
-        .unwrap();
-    metadata.packages
+    metadata(&["--no-deps", "--offline"]).packages
 }
 
 #[test]
@@ -72,9 +72,35 @@ fn every_crate_takes_its_lints_and_versions_from_the_workspace() {
     }
 }
 
+/// The quoted words of deny.toml between two of its words.
+fn denied_or_allowed(from: &str, to: &str) -> BTreeSet<String> {
+    let text = fs::read_to_string(root().join("deny.toml")).unwrap();
+    let (_, rest) = text.split_once(from).unwrap();
+    let (list, _) = rest.split_once(to).unwrap();
+    let without_comments = list.lines().map(|line| line.split('#').next().unwrap_or_default());
+    without_comments.flat_map(|line| line.split('"').skip(1).step_by(2)).map(str::to_owned).collect()
+}
+
+/// Whether a licence expression can be satisfied: of each part one alternative.
+fn is_allowed(licence: &str, allowed: &BTreeSet<String>) -> bool {
+    let flat = licence.replace(['(', ')'], "").replace('/', " OR ");
+    flat.split(" AND ").all(|part| part.split(" OR ").any(|alternative| allowed.contains(alternative.trim())))
+}
+
 #[test]
-fn there_is_one_tls_provider() {
-    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
-    assert!(lock.contains("name = \"ring\""));
-    assert!(!lock.contains("name = \"aws-lc-rs\""), "with two providers rustls panics at its first client");
+fn what_comes_into_the_tree_is_allowed_to() {
+    let (licences, banned) = (denied_or_allowed("allow = [", "\n]"), denied_or_allowed("deny = [", "\n]"));
+    assert!(licences.contains("MIT") && banned.contains("aws-lc-rs"));
+    assert!(is_allowed("(MIT OR GPL-3.0) AND Unicode-3.0", &licences));
+    assert!(!is_allowed("MIT AND GPL-3.0", &licences));
+    // Of this platform only: cargo fetches nothing for the others.
+    let host = std::process::Command::new("rustc").args(["--print", "host-tuple"]).output().unwrap();
+    let host = String::from_utf8(host.stdout).unwrap();
+    for package in metadata(&["--offline", "--filter-platform", host.trim()]).packages {
+        let licence = package.license.clone().unwrap_or_default();
+        assert!(is_allowed(&licence, &licences), "{} has the licence `{licence}`", package.name);
+        assert!(!banned.contains(package.name.as_str()), "{} is banned in deny.toml", package.name);
+        let known = package.source.as_ref().is_none_or(cargo_metadata::Source::is_crates_io);
+        assert!(known, "{} comes from {:?}", package.name, package.source);
+    }
 }

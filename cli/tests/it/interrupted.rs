@@ -1,7 +1,7 @@
 //! Runs that do not end by themselves.
 
-use k8s_openapi::api::core::v1::Namespace;
-use kube::{Api, api::ListParams};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
+use kube::{Api, api::ListParams, runtime::wait::await_condition};
 use rustix::process::Signal;
 use winconform_reports::{Report, VerdictKind, read_log};
 
@@ -12,9 +12,12 @@ use crate::{
 
 /// A run that has just begun to start its fixtures, with budgets and a Lease that are short.
 fn begun(home: &Home, run: &str) -> crate::command::Running {
-    let options = format!("--out run --run-id {run} --timeout-scale 0.1 --suite win-webserver");
+    let options = format!("--out run --run-id {run} --timeout-scale 0.1");
     let mut running = home.start(&format!("run --kubeconfig {} {options}", kubeconfig()));
     running.until("asking for ");
+    let leases: Api<Lease> = Api::namespaced(client(), &format!("winconform-{run}"));
+    let is_there = |lease: Option<&Lease>| lease.is_some();
+    block_on(await_condition(leases, "winconform-run", is_there)).unwrap();
     running
 }
 
@@ -51,12 +54,19 @@ fn a_termination_signal_cleans_up_too() {
 }
 
 #[test]
+fn cleanup_leaves_a_living_run_alone() {
+    let home = Home::new();
+    let running = begun(&home, "living");
+    let left_alone = home.run(&format!("cleanup --kubeconfig {} --dry-run", kubeconfig()));
+    assert!(left_alone.out.contains("run living is alive"), "{left_alone:#?}");
+    running.signal(Signal::INT);
+    running.done().must_say(2, &["stopping"]);
+}
+
+#[test]
 fn a_killed_run_makes_a_report_and_cleanup_removes_what_it_left() {
     let home = Home::new();
-    let mut running = begun(&home, "killed");
-    running.until("answers");
-    let left_alone = home.run(&format!("cleanup --kubeconfig {}", kubeconfig()));
-    assert!(left_alone.out.contains("left alone: run killed is alive"), "{left_alone:#?}");
+    let running = begun(&home, "killed");
     running.signal(Signal::KILL);
     assert_eq!(running.done().code, None);
 
