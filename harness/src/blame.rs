@@ -9,10 +9,7 @@ use std::time::Duration;
 use thiserror::Error;
 use winconform_reports::{Chain, Verdict, event::Observation};
 
-use crate::{
-    probe::ExecError,
-    wait::{Cause, WaitError},
-};
+use crate::{cluster::ApiError, probe::ExecError, wait::WaitError};
 
 /// Why a check has no answer of its own.
 #[derive(Debug, Error)]
@@ -25,7 +22,7 @@ pub enum Trouble {
         action: String,
         /// What happened.
         #[source]
-        error: Box<kube::Error>,
+        error: Box<ApiError>,
     },
     /// Something that was waited for did not come.
     #[error(transparent)]
@@ -67,17 +64,15 @@ impl Trouble {
     /// A request that the API server refused or lost.
     #[must_use]
     pub fn api(action: impl Into<String>, error: kube::Error) -> Self {
-        Self::Api { action: action.into(), error: Box::new(error) }
+        Self::Api { action: action.into(), error: Box::new(error.into()) }
     }
 
     /// What a fixture that did not come up means for a check that needs it.
     #[must_use]
     pub fn of_fixture(fixture: String, host: bool, trouble: &Self) -> Self {
         match trouble {
-            Self::Api { error, .. } if host => match error.as_ref() {
-                kube::Error::Api(status) if status.code == 403 => {
-                    Self::HostRefused { fixture, message: status.message.clone() }
-                }
+            Self::Api { error, .. } if host => match error.status() {
+                Some(status) if status.code == 403 => Self::HostRefused { fixture, message: status.message.clone() },
                 _ => Self::Fixture { fixture, reason: Chain(trouble).to_string() },
             },
             _ => Self::Fixture { fixture, reason: Chain(trouble).to_string() },
@@ -116,16 +111,16 @@ impl Trouble {
     #[must_use]
     pub fn observations(&self) -> Vec<Observation> {
         match self {
-            Self::Wait(error) => error.cause().map(Cause::observation).into_iter().collect(),
+            Self::Wait(error) => error.observations(),
             Self::Exec(error) => vec![error.observation(false)],
-            Self::Api { action, error } => match error.as_ref() {
-                kube::Error::Api(status) => vec![Observation::Refused {
+            Self::Api { action, error } => match error.status() {
+                Some(status) => vec![Observation::Refused {
                     request: action.clone(),
                     code: status.code,
                     reason: status.reason.clone(),
                     message: status.message.clone(),
                 }],
-                _ => Vec::new(),
+                None => Vec::new(),
             },
             _ => Vec::new(),
         }
@@ -150,7 +145,7 @@ pub fn seconds(duration: Duration) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::budgets::Budget;
+    use crate::{budgets::Budget, wait::Cause};
 
     fn container(reason: &str, message: &str) -> Cause {
         Cause::container("ns/pod", Some("win-0"), "image", reason, message)
@@ -193,6 +188,7 @@ mod tests {
                 budget,
                 waited: Duration::from_secs(9),
                 last_seen: "waiting".into(),
+                stuck: Vec::new(),
             })
             .verdict()
         };

@@ -1,11 +1,13 @@
 //! The cluster as the harness sees it: a counted client and the facts.
 
+mod api_error;
 mod client;
 mod facts;
 mod permissions;
 mod windows_build;
 
 pub use self::{
+    api_error::ApiError,
     client::{Cluster, ConnectError, ConnectOptions, RequestCount},
     facts::{Facts, NodeFacts, ObserveError, Os, Taint, Target},
     permissions::{Permission, PermissionError, missing_permissions, required_permissions},

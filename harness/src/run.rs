@@ -43,7 +43,9 @@ pub use self::{
 use crate::{
     budgets::Budgets,
     check::Check,
-    cluster::{Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, required_permissions},
+    cluster::{
+        ApiError, Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, required_permissions,
+    },
     journal::{Journal, millis},
     probe::Proxy,
 };
@@ -108,7 +110,7 @@ pub enum RunError {
         action: String,
         /// What the API server said.
         #[source]
-        error: Box<kube::Error>,
+        error: Box<ApiError>,
     },
     /// The run was stopped before it had begun.
     #[error("stopped before the first check")]

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 use tokio::time::Instant;
+use winconform_reports::event::Observation;
 
 pub use self::{
     cause::Cause,
@@ -50,6 +51,8 @@ pub enum WaitError {
         waited: Duration,
         /// What was last seen.
         last_seen: String,
+        /// The same for findings, where there is more to it.
+        stuck: Vec<Observation>,
     },
     /// It cannot come any more, for a cause that does not heal.
     #[error("{what}: {cause}")]
@@ -81,12 +84,22 @@ impl WaitError {
         Self::Hopeless { what: what.into(), budget, cause: Box::new(cause) }
     }
 
-    /// The cause that ended the wait, where one did.
+    /// The same error with what was stuck when the budget was spent.
     #[must_use]
-    pub fn cause(&self) -> Option<&Cause> {
+    pub fn with_stuck(mut self, found: Vec<Observation>) -> Self {
+        if let Self::TimedOut { stuck, .. } = &mut self {
+            *stuck = found;
+        }
+        self
+    }
+
+    /// The machine-readable facts in it.
+    #[must_use]
+    pub fn observations(&self) -> Vec<Observation> {
         match self {
-            Self::Hopeless { cause, .. } => Some(cause),
-            Self::TimedOut { .. } | Self::ApiLost { .. } => None,
+            Self::TimedOut { stuck, .. } => stuck.clone(),
+            Self::Hopeless { cause, .. } => vec![cause.observation()],
+            Self::ApiLost { .. } => Vec::new(),
         }
     }
 
@@ -147,7 +160,13 @@ pub async fn until<T>(
             Some(lost) if next < deadline => {
                 WaitError::ApiLost { what: what.to_owned(), lost_for: lost.since().elapsed(), error: Some(lost) }
             }
-            _ => WaitError::TimedOut { what: what.to_owned(), budget, waited: budgets.of(budget), last_seen },
+            _ => WaitError::TimedOut {
+                what: what.to_owned(),
+                budget,
+                waited: budgets.of(budget),
+                last_seen,
+                stuck: Vec::new(),
+            },
         });
     }
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use winconform_reports::{Place, event};
 
 use super::{
+    api_error::ApiError,
     client::Cluster,
     windows_build::{KernelVersion, product_of},
 };
@@ -199,11 +200,11 @@ pub enum ObserveError {
         server: String,
         /// What happened.
         #[source]
-        error: Box<kube::Error>,
+        error: Box<ApiError>,
     },
     /// The nodes could not be listed.
     #[error("the nodes of the cluster could not be listed")]
-    Nodes(#[source] Box<kube::Error>),
+    Nodes(#[source] Box<ApiError>),
 }
 
 impl ObserveError {
@@ -211,7 +212,7 @@ impl ObserveError {
     #[must_use]
     pub fn advice(&self) -> &'static str {
         let (Self::Version { error, .. } | Self::Nodes(error)) = self;
-        match error.as_ref() {
+        match error.kube() {
             kube::Error::Api(status) if status.code == 401 => {
                 "the cluster does not accept these credentials: they are wrong or have expired; log in again"
             }
@@ -235,9 +236,11 @@ impl Facts {
         let nodes: Api<Node> = Api::all(cluster.client());
         let every_node = ListParams::default();
         let (version, nodes) = futures::join!(cluster.version(), nodes.list(&every_node));
-        let version = version
-            .map_err(|error| ObserveError::Version { server: cluster.server().to_owned(), error: Box::new(error) })?;
-        let nodes = nodes.map_err(|error| ObserveError::Nodes(Box::new(error)))?;
+        let version = version.map_err(|error| ObserveError::Version {
+            server: cluster.server().to_owned(),
+            error: Box::new(error.into()),
+        })?;
+        let nodes = nodes.map_err(|error| ObserveError::Nodes(Box::new(error.into())))?;
         let mut facts = Self::from_nodes(&nodes.items);
         facts.cluster =
             event::Cluster { context: cluster.context().to_owned(), server: cluster.server().to_owned(), version };

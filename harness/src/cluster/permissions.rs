@@ -5,6 +5,8 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::{Api, Client, api::PostParams};
 use thiserror::Error;
 
+use super::api_error::ApiError;
+
 /// A verb on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Permission {
@@ -31,7 +33,7 @@ impl std::fmt::Display for Permission {
 pub struct PermissionError {
     permission: Permission,
     #[source]
-    error: Box<kube::Error>,
+    error: Box<ApiError>,
 }
 
 const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
@@ -121,6 +123,6 @@ async fn allowed(client: &Client, permission: Permission) -> Result<bool, Permis
     let answer = reviews
         .create(&PostParams::default(), &review)
         .await
-        .map_err(|error| PermissionError { permission, error: Box::new(error) })?;
+        .map_err(|error| PermissionError { permission, error: Box::new(error.into()) })?;
     Ok(answer.status.is_some_and(|status| status.allowed))
 }

@@ -14,7 +14,7 @@ use tokio::{
 };
 use winconform_reports::{Chain, event::Observation};
 
-use crate::cluster::Os;
+use crate::cluster::{ApiError, Os};
 
 /// Output beyond this is cut: a command of ours never prints as much.
 const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
@@ -62,7 +62,7 @@ pub enum ExecError {
         pod: String,
         /// What they said.
         #[source]
-        error: Box<kube::Error>,
+        error: Box<ApiError>,
     },
     /// It started, but the connection ended without its status, or its output was cut.
     #[error("the outcome of a command in {pod} on {node} was lost: {detail}")]
@@ -139,7 +139,7 @@ pub async fn exec(client: &Client, pod: &PodRef, command: &[String], limit: Dura
     let process = tokio::time::timeout_at(deadline, pods.exec(&pod.name, command.to_vec(), &params))
         .await
         .map_err(timed_out)?
-        .map_err(|error| ExecError::Refused { node: pod.node.clone(), pod: named(), error: Box::new(error) })?;
+        .map_err(|error| ExecError::Refused { node: pod.node.clone(), pod: named(), error: Box::new(error.into()) })?;
     let accepted = Instant::now();
     let (stdout, stderr, status) = tokio::time::timeout_at(deadline, drain(process)).await.map_err(timed_out)?;
     let lost = |detail: &str| ExecError::Lost { node: pod.node.clone(), pod: named(), detail: detail.to_owned() };

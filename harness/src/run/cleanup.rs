@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::namespaces::{LEASE, remove_one};
 use crate::{
     budgets::Budgets,
+    cluster::ApiError,
     placement::{MANAGED_BY, RUN_LABEL},
 };
 
@@ -43,7 +44,7 @@ pub struct Leftovers {
 /// The leftovers could not be looked for.
 #[derive(Debug, Error)]
 #[error("the namespaces of earlier runs could not be listed")]
-pub struct CleanupError(#[source] Box<kube::Error>);
+pub struct CleanupError(#[source] Box<ApiError>);
 
 /// Finds the runs that have namespaces in the cluster, and which of them live.
 ///
@@ -56,7 +57,7 @@ pub struct CleanupError(#[source] Box<kube::Error>);
 pub async fn find_runs(client: &Client) -> Result<Vec<DeadRun>, CleanupError> {
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let ours = ListParams::default().labels(&format!("{}={}", MANAGED_BY.0, MANAGED_BY.1));
-    let found = namespaces.list(&ours).await.map_err(|error| CleanupError(Box::new(error)))?;
+    let found = namespaces.list(&ours).await.map_err(|error| CleanupError(Box::new(error.into())))?;
     let mut runs: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for namespace in found.items {
         if let Some(run) = namespace.labels().get(RUN_LABEL) {

@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use winconform_reports::event::Evidence;
 
 use super::{live_fixture::fixture_pods, plan::PlannedCheck, stage::Stage};
-use crate::budgets::Budget;
+use crate::{budgets::Budget, cluster::ApiError};
 
 /// A file of evidence is cut here.
 const FILE_LIMIT: usize = 512 * 1024;
@@ -120,7 +120,7 @@ async fn logs_of(stage: &Stage, pods: &[std::sync::Arc<Pod>]) -> String {
         async move {
             let text = match timeout(limit, api.logs(&name, &params)).await {
                 Ok(Ok(text)) => text,
-                Ok(Err(error)) => format!("({})", winconform_reports::Chain(&error)),
+                Ok(Err(error)) => format!("({})", ApiError::from(error)),
                 Err(_) => "(no answer)".to_owned(),
             };
             format!("== {namespace}/{name}\n{text}\n")

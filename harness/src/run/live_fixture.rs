@@ -23,7 +23,7 @@ use tokio::{
 use winconform_manifests::{Kind, Object};
 use winconform_reports::{
     Chain,
-    event::{self, FixtureState, Phase, PodTimeline},
+    event::{self, FixtureState, Observation, Phase, PodTimeline},
 };
 
 use super::{
@@ -182,7 +182,8 @@ impl LiveFixture {
                 look_at_pods(&pods, wanted, events, stage)
             })
         })
-        .await?;
+        .await
+        .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug)))))?;
         Ok(found.iter().map(|pod| pod_ref(pod, &self.planned)).collect())
     }
 
@@ -259,15 +260,37 @@ fn look_at_pods(pods: &[Arc<Pod>], wanted: usize, events: &Snapshot<Event>, stag
     Look::NotYet(budget, format!("{} of {wanted} pods ready; {seen}", ready.len()))
 }
 
+/// The containers that still wait, for whoever explains why a budget was spent.
+fn stuck(pods: &[Arc<Pod>]) -> Vec<Observation> {
+    let mut stuck = Vec::new();
+    for pod in pods {
+        for container in pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten()) {
+            if let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) {
+                stuck.push(Observation::Container {
+                    pod: pod_key(pod),
+                    node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
+                    image: container.image.clone(),
+                    reason: waiting.reason.clone().unwrap_or_default(),
+                    message: waiting.message.clone().unwrap_or_default(),
+                });
+            }
+        }
+    }
+    stuck
+}
+
 /// A controller that may not create its pods says so in an event and tries again for ever.
 fn not_created(events: &Snapshot<Event>) -> Option<Cause> {
     let event = events.all().find(|event| {
         event.reason.as_deref() == Some("FailedCreate") && event.involved_object.kind.as_deref() == Some("ReplicaSet")
     })?;
+    let message = event.message.clone().unwrap_or_default();
     Some(Cause::NotCreated {
+        // The API server's words for 403; a webhook's other codes reach events only as text.
+        code: if message.contains("is forbidden") { 403 } else { 0 },
         object: format!("pods of replicaset/{}", event.involved_object.name.as_deref().unwrap_or_default()),
         reason: "FailedCreate".to_owned(),
-        message: event.message.clone().unwrap_or_default(),
+        message,
     })
 }
 

@@ -8,7 +8,7 @@ use kube::{Api, Client, api::LogParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{probe::PodRef, wait::pause};
+use crate::{cluster::ApiError, probe::PodRef, wait::pause};
 
 /// Lines kept for evidence; what the tail is searched for is kept apart.
 const KEPT_LINES: usize = 400;
@@ -40,7 +40,7 @@ impl LogTail {
                     () = stop.cancelled() => return,
                     ended = feeding.read(&pods, &pod.name, &params) => {
                         if let Err(error) = ended {
-                            feeding.0.send_modify(|seen| seen.trouble = Some(error.to_string()));
+                            feeding.0.send_modify(|seen| seen.trouble = Some(ApiError::from(error).to_string()));
                         }
                     }
                 }

@@ -23,6 +23,7 @@ use winconform_reports::Chain;
 use super::{RunError, stage::Names};
 use crate::{
     budgets::{Budget, Budgets},
+    cluster::ApiError,
     placement::{MANAGED_BY, RUN_LABEL},
     wait::pause,
 };
@@ -33,7 +34,10 @@ pub(super) const LEASE: &str = "winconform-run";
 /// Creates both namespaces and waits until pods can be created in them.
 pub(super) async fn create(client: &Client, names: &Names) -> Result<(), RunError> {
     let one = async |name: &str, host: bool| {
-        let failed = |error| RunError::Namespace { action: format!("create namespace {name}"), error: Box::new(error) };
+        let failed = |error| RunError::Namespace {
+            action: format!("create namespace {name}"),
+            error: Box::new(ApiError::from(error)),
+        };
         let namespaces: Api<Namespace> = Api::all(client.clone());
         namespaces.create(&PostParams::default(), &namespace(name, &names.run, host)).await.map_err(failed)?;
         // Pods are refused until the controller manager has made the default account.
@@ -43,9 +47,12 @@ pub(super) async fn create(client: &Client, names: &Names) -> Result<(), RunErro
             Ok(Ok(_)) => Ok(()),
             Ok(Err(kube::runtime::wait::Error::ProbeFailed(_))) | Err(_) => Err(RunError::Namespace {
                 action: format!("see the service account `default` of namespace {name}"),
-                error: Box::new(kube::Error::ReadEvents(std::io::Error::other(
-                    "it did not appear; is the controller manager running?",
-                ))),
+                error: Box::new(
+                    kube::Error::ReadEvents(std::io::Error::other(
+                        "it did not appear; is the controller manager running?",
+                    ))
+                    .into(),
+                ),
             }),
         }
     };
@@ -91,7 +98,7 @@ impl Heartbeat {
         };
         leases.create(&PostParams::default(), &lease).await.map_err(|error| RunError::Namespace {
             action: format!("create lease {}/{LEASE}", names.main),
-            error: Box::new(error),
+            error: Box::new(ApiError::from(error)),
         })?;
         let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
         let stopped = stop.clone();
@@ -133,7 +140,7 @@ pub(super) async fn remove_one(client: &Client, name: &str, waiting: Option<Budg
     let deleted = match timeout(limit, namespaces.delete(name, &DeleteParams::background())).await {
         Err(_) => return Some(format!("namespace/{name}: the API server did not answer")),
         Ok(Err(kube::Error::Api(status))) if status.code == 404 => return None,
-        Ok(Err(error)) => return Some(format!("namespace/{name}: {}", Chain(&error))),
+        Ok(Err(error)) => return Some(format!("namespace/{name}: {}", ApiError::from(error))),
         Ok(Ok(deleted)) => deleted,
     };
     let budgets = waiting?;

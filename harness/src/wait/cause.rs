@@ -63,6 +63,8 @@ pub enum Cause {
     NotCreated {
         /// `kind/name`.
         object: String,
+        /// The HTTP status, where the message tells it; controllers pass on only text.
+        code: u16,
         /// The reason.
         reason: String,
         /// The message.
@@ -137,8 +139,8 @@ impl Cause {
             Self::Unschedulable { pod, nodes, untolerated, .. } => {
                 Observation::Unschedulable { pod, nodes, untolerated }
             }
-            Self::NotCreated { object, reason, message } => {
-                Observation::Refused { request: format!("create {object}"), code: 0, reason, message }
+            Self::NotCreated { object, code, reason, message } => {
+                Observation::Refused { request: format!("create {object}"), code, reason, message }
             }
         }
     }
@@ -207,7 +209,9 @@ impl fmt::Display for Cause {
             Self::Unschedulable { nodes, untolerated, .. } => {
                 write!(f, "{} keep it off with {}", nodes.join(", "), untolerated.join(", "))
             }
-            Self::NotCreated { object, reason, message } => write!(f, "{object} was not created: {reason}: {message}"),
+            Self::NotCreated { object, reason, message, .. } => {
+                write!(f, "{object} was not created: {reason}: {message}")
+            }
         }
     }
 }

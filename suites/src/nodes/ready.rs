@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
-use winconform_harness::{Answer, Budget, Check, Context, Scope, wait::Look};
+use winconform_harness::{
+    Answer, Budget, Check, Context, Scope,
+    wait::{Look, WaitError},
+};
 use winconform_reports::{Level, Verdict, event::Observation};
 
 /// The registered check.
@@ -47,10 +50,27 @@ async fn run(cx: Context) -> Answer {
         let list: Vec<String> = wrong.iter().map(|(what, found)| format!("{what} is {found}")).collect();
         return Ok(Verdict::Failed(list.join("; ")));
     }
+    renewed(&cx, &name).await.inspect_err(|error| {
+        if matches!(error, WaitError::TimedOut { .. }) {
+            cx.observe(Observation::Node {
+                node: name.clone(),
+                what: "lease".to_owned(),
+                expected: "renewed every 10 s".to_owned(),
+                found: error.to_string(),
+            });
+        }
+    })?;
+    let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
+    let note = if cordoned { "; it is cordoned" } else { "" };
+    Ok(Verdict::Passed(format!("Ready, no pressure, Lease renewed{note}")))
+}
+
+/// Waits until the node's Lease is renewed once more.
+async fn renewed(cx: &Context, name: &str) -> Result<(), WaitError> {
     let leases = cx.leases().await.clone();
     let mut first = None;
     cx.wait(&format!("the Lease of node {name}"), || {
-        let lease = leases.peek(|leases| leases.get("kube-node-lease", &name).cloned());
+        let lease = leases.peek(|leases| leases.get("kube-node-lease", name).cloned());
         let renewed = lease.and_then(|lease| lease.spec.as_ref()?.renew_time.clone());
         match (&first, renewed) {
             (_, None) => Look::NotYet(Budget::Heartbeat, "it has none".to_owned()),
@@ -62,10 +82,7 @@ async fn run(cx: Context) -> Answer {
             }
         }
     })
-    .await?;
-    let cordoned = node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false);
-    let note = if cordoned { "; it is cordoned" } else { "" };
-    Ok(Verdict::Passed(format!("Ready, no pressure, Lease renewed{note}")))
+    .await
 }
 
 /// The conditions that are not as they should be, with what they are.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use winconform_harness::{
     Budget, Check, Context, Fixture, Need, Scope, Trouble,
-    cluster::NodeFacts,
+    cluster::{NodeFacts, Os},
     probe::{Aim, Expect, HttpProbe, PodRef},
 };
 use winconform_reports::{
@@ -130,9 +130,13 @@ pub(super) fn node_port(cx: &Context) -> Result<i32, Trouble> {
         .ok_or_else(|| Trouble::Unexpected(format!("the Service of `{}` has no node port", live.key)))
 }
 
-/// The nodes whose ports are asked: those that take pods, so that each Windows one has at least one.
+/// The nodes whose ports are asked: those that take pods, and of the Windows nodes
+/// those on which our own pod came up, since without any pod Windows forwards nothing.
 pub(super) fn port_nodes(cx: &Context) -> Vec<&NodeFacts> {
-    cx.facts().nodes.iter().filter(|node| node.is_open() && node.internal_ip.is_some()).collect()
+    let with_pod: Vec<String> =
+        cx.ready_everywhere(&WINDOWS_POD).flat_map(|(_, ready)| ready.pods.clone()).map(|pod| pod.node).collect();
+    let forwards = |node: &&NodeFacts| node.os == Os::Linux || with_pod.contains(&node.name);
+    cx.facts().nodes.iter().filter(|node| node.is_open() && node.internal_ip.is_some()).filter(forwards).collect()
 }
 
 /// The pods on which a ring over all Windows nodes ends that starts at `from`:

@@ -1,0 +1,60 @@
+//! An error of the API server's, said once.
+
+use std::{error::Error, fmt};
+
+use kube::core::Status;
+use winconform_reports::Chain;
+
+/// An error of kube's, without the debug form that kube prints behind its message.
+#[derive(Debug)]
+pub struct ApiError(kube::Error);
+
+impl ApiError {
+    /// What the API server answered, where it did answer.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        match &self.0 {
+            kube::Error::Api(status) => Some(status),
+            _ => None,
+        }
+    }
+
+    /// The error as kube gave it.
+    #[must_use]
+    pub fn kube(&self) -> &kube::Error {
+        &self.0
+    }
+}
+
+impl From<kube::Error> for ApiError {
+    fn from(error: kube::Error) -> Self {
+        Self(error)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            kube::Error::Api(status) if status.message.is_empty() => {
+                write!(f, "the API server answered {} {}", status.code, status.reason)
+            }
+            kube::Error::Api(status) => write!(f, "{} (HTTP {})", status.message, status.code),
+            other => write!(f, "{}", Chain(other)),
+        }
+    }
+}
+
+// The text says the whole chain, so there is no further source.
+impl Error for ApiError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_is_its_message_and_its_code_and_nothing_else() {
+        let status = Status::failure("pods is forbidden", "Forbidden").with_code(403);
+        let error = ApiError::from(kube::Error::Api(status.boxed()));
+        assert_eq!(error.to_string(), "pods is forbidden (HTTP 403)");
+    }
+}
