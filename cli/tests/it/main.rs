@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod command;
+mod defects;
 mod documents;
 mod house;
 mod interrupted;

@@ -1,0 +1,174 @@
+//! Planted defects turn exactly the right checks red: a check that cannot fail does not count.
+//!
+//! One testbed for all of them, one defect at a time: put in through the control
+//! socket, judged by the command as users run it, and healed again.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, OnceLock, PoisonError},
+};
+
+use tokio::runtime::Runtime;
+use winconform_reports::{Disposition, Report, read_log};
+use winconform_testbed::{client::Testbed, fault::Fault, serve::ServeOptions};
+
+use crate::{command::Home, standing::start};
+
+struct Patient {
+    runtime: Runtime,
+    testbed: Testbed,
+}
+
+fn patient() -> &'static Mutex<Patient> {
+    static PATIENT: OnceLock<Mutex<Patient>> = OnceLock::new();
+    PATIENT.get_or_init(|| {
+        let runtime = Runtime::new().unwrap();
+        let testbed = runtime.block_on(start(&ServeOptions::default()));
+        Mutex::new(Patient { runtime, testbed })
+    })
+}
+
+/// What a run made of a defect.
+struct Judged {
+    red: BTreeSet<String>,
+    unknown: BTreeSet<String>,
+    findings: BTreeSet<(String, String)>,
+}
+
+fn judge(fault: Fault, filters: &str) -> Judged {
+    let patient = patient().lock().unwrap_or_else(PoisonError::into_inner);
+    let info = patient.testbed.info();
+    let name = fault.name.clone();
+    patient.runtime.block_on(async { patient.testbed.control().await.unwrap().inject(fault).await.unwrap() });
+    let home = Home::new();
+    let done = home.run(&format!(
+        "run --kubeconfig {} --outside-proxy {} --timeout-scale 0.3 --out run {filters}",
+        info.kubeconfig.display(),
+        info.outside_proxy
+    ));
+    let counters =
+        patient.runtime.block_on(async { patient.testbed.control().await.unwrap().heal(Some(&name)).await.unwrap() });
+    assert!(counters.iter().any(|counter| counter.applied > 0), "{name} changed nothing, so it proves nothing");
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
+    let of = |disposition| {
+        let these = report.results.iter().filter(|result| result.disposition == disposition);
+        these.map(|result| result.id.clone()).collect()
+    };
+    Judged {
+        red: of(Disposition::Red),
+        unknown: of(Disposition::Unknown),
+        findings: report.findings.iter().map(|finding| (finding.layer.to_string(), finding.subject.clone())).collect(),
+    }
+}
+
+fn set(ids: &[&str]) -> BTreeSet<String> {
+    ids.iter().map(|id| (*id).to_owned()).collect()
+}
+
+fn finding(layer: &str, subject: &str) -> BTreeSet<(String, String)> {
+    BTreeSet::from([(layer.to_owned(), subject.to_owned())])
+}
+
+fn shipped(name: &str) -> Fault {
+    Fault::find(name).unwrap()
+}
+
+#[test]
+fn a_stale_build_label_is_the_labels_failure_alone() {
+    let judged = judge(shipped("node-10-stale-build-label"), "");
+    assert_eq!(judged.red, set(&["nodes/windows-build-label@win-2022-0"]));
+    assert_eq!(judged.unknown, set(&[]));
+    assert_eq!(judged.findings, finding("node", "win-2022-0"));
+}
+
+#[test]
+fn a_node_that_answers_nothing_fails_for_itself_and_leaves_the_rest_open() {
+    let filters = "--check nodes/* --check reachability/windows-pod-to-linux-pod";
+    let judged = judge(shipped("node-02-ready-but-answers-nothing"), filters);
+    assert_eq!(judged.red, set(&["nodes/answers@win-2022-0"]));
+    assert_eq!(judged.unknown, set(&["reachability/windows-pod-to-linux-pod@10.0.20348.5499"]));
+    assert_eq!(judged.findings, finding("node", "win-2022-0"));
+}
+
+#[test]
+fn an_image_without_a_variant_for_a_build_fails_where_pods_must_start() {
+    let judged = judge(shipped("image-01-no-match-for-platform"), "");
+    assert_eq!(judged.red, set(&["nodes/answers@win-2025-0", "win-webserver/pods-ready@10.0.26100.33296"]));
+    assert!(judged.unknown.iter().all(|id| id.ends_with("@10.0.26100.33296")), "{:?}", judged.unknown);
+    assert!(judged.unknown.contains("win-webserver/serves-page@10.0.26100.33296"));
+    assert_eq!(judged.findings, finding("image", "10.0.26100.33296"));
+}
+
+#[test]
+fn a_server_that_never_listens_fails_its_page_and_not_its_pods() {
+    let fault = Fault::parse(
+        "apiVersion: winconform/v1
+kind: Fault
+name: silent-server
+summary: The web server of Windows Server 2019 cannot be reached even from its own pod.
+source: [https://github.com/tigera/operator/issues/3193]
+effects:
+  - network:
+      to: { kind: pod, place: self, pod: { node: { name: win-2019-0 } } }
+      outcome: refused
+expect: { verdict: red, must: [win-webserver/serves-page], finding: { layer: user, subject: win-2019-0 } }
+",
+        "silent-server",
+    )
+    .unwrap();
+    let judged = judge(fault, "--suite win-webserver");
+    assert_eq!(judged.red, set(&["win-webserver/serves-page@10.0.17763.8511"]));
+    assert_eq!(judged.unknown, set(&[]));
+}
+
+#[test]
+fn a_dead_kube_proxy_kills_services_from_its_node_and_its_own_port() {
+    let judged = judge(shipped("node-04-kube-proxy-dead"), "");
+    let ports = |check: &str| {
+        ["10.0.17763.8511", "10.0.20348.5499", "10.0.26100.33296"]
+            .map(|target| format!("reachability/{check}@{target}"))
+    };
+    let mut red = set(&[
+        "reachability/windows-pod-to-linux-service-ip@10.0.26100.33296",
+        "reachability/windows-pod-to-own-service-ip@10.0.26100.33296",
+        "reachability/windows-pod-to-service-ip@10.0.26100.33296",
+        "reachability/windows-pod-to-node-port@10.0.20348.5499", // whose ring leads to the dead node
+    ]);
+    red.extend(ports("node-port-linux-node"));
+    red.extend(ports("node-port-outside"));
+    assert_eq!(judged.red, red);
+    assert_eq!(judged.unknown, set(&[]));
+    assert_eq!(judged.findings, finding("service_ip", "win-2025-0"));
+}
+
+#[test]
+fn a_missing_hairpin_is_seen_only_by_backends() {
+    let judged = judge(shipped("svc-09-no-hairpin"), "");
+    let own = |target: &str| format!("reachability/windows-pod-to-own-service-ip@{target}");
+    assert_eq!(judged.red, ["10.0.17763.8511", "10.0.20348.5499", "10.0.26100.33296"].map(own).into());
+    assert_eq!(judged.unknown, set(&[]));
+}
+
+#[test]
+fn one_lost_connection_in_seven_is_not_missed() {
+    let fault = Fault::parse(
+        "apiVersion: winconform/v1
+kind: Fault
+name: one-in-seven
+summary: One in seven connections from pods on a node to pods of Linux nodes is lost.
+source: [https://github.com/kubernetes/kubernetes/issues/112836]
+effects:
+  - network:
+      from: { pod: { node: { name: win-2022-1 } } }
+      to: { kind: pod, pod: { os: linux } }
+      outcome: dropped
+      when: { oneIn: 7 }
+expect: { verdict: red, must: [reachability/windows-pod-to-linux-pod], finding: { layer: pod network, subject: win-2022-1 } }
+",
+        "one-in-seven",
+    )
+    .unwrap();
+    let judged = judge(fault, "--check reachability/windows-pod-to-linux-pod");
+    assert_eq!(judged.red, set(&["reachability/windows-pod-to-linux-pod@10.0.20348.5499"]));
+}
