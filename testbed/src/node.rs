@@ -26,6 +26,7 @@ pub(crate) use self::{
     object::{KUBELET_PORT, handlers},
     recorder::Kind,
 };
+pub use crate::kubelet_api::TlsError;
 use crate::{clock::Clock, kubelet_api, network::NodeFacts, pod, shape::Shape, world::World};
 
 /// How often registering is tried again while the API server answers with errors.
@@ -50,7 +51,7 @@ pub enum NodeError {
         /// The node's name.
         node: String,
         /// What is wrong.
-        source: kubelet_api::TlsError,
+        source: TlsError,
     },
     /// A task of the nodes ended, which happens only when it panicked.
     #[error("a task of the virtual nodes ended")]

@@ -1,13 +1,13 @@
 //! `agnhost`, the Kubernetes project's test program: `pause` and `netexec`.
 
-use std::{sync::Arc, time::Duration};
+use std::{net::SocketAddrV4, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::future::FutureExt;
 use http_body_util::{BodyExt, Limited};
 use hyper::{Request, body::Incoming};
 
-use super::http::{self, Answer, Ends};
+use super::http::{self, Answer};
 use crate::command::{Exit, Io, Session};
 
 /// How long the program needs before it listens.
@@ -55,11 +55,11 @@ async fn netexec(session: &Session, arguments: &[String], io: &Io) -> Exit {
     };
     session.clock.pass(BEFORE_LISTENING).await;
     let (host_name, log) = (session.host_name.clone(), io.stdout.clone());
-    let respond: http::Respond = Arc::new(move |request: Request<Incoming>, ends| {
+    let respond: http::Respond = Arc::new(move |request: Request<Incoming>, client| {
         let (host_name, log) = (host_name.clone(), log.clone());
         async move {
-            log.text(format!("{} {} {}\n", request.method(), request.uri(), ends.peer));
-            answer(request, ends, &host_name).await
+            log.text(format!("{} {} {}\n", request.method(), request.uri(), client));
+            answer(request, client, &host_name).await
         }
         .boxed()
     });
@@ -68,13 +68,13 @@ async fn netexec(session: &Session, arguments: &[String], io: &Io) -> Exit {
     std::future::pending().await
 }
 
-async fn answer(request: Request<Incoming>, ends: Ends, host_name: &str) -> Answer {
+async fn answer(request: Request<Incoming>, client: SocketAddrV4, host_name: &str) -> Answer {
     const TEXT: &[(&str, &str)] = &[("content-type", "text/plain; charset=utf-8")];
     let path = request.uri().path().to_owned();
     match path.as_str() {
         "/" => http::answer(200, TEXT, format!("NOW: {}", jiff::Timestamp::now())),
         "/hostname" | "/hostName" => http::answer(200, TEXT, host_name.to_owned()),
-        "/clientip" => http::answer(200, TEXT, ends.peer.to_string()),
+        "/clientip" => http::answer(200, TEXT, client.to_string()),
         "/healthz" => http::answer(200, TEXT, Bytes::new()),
         "/header" => {
             let key = parameter(&request, "key").unwrap_or_default();

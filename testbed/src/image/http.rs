@@ -19,25 +19,16 @@ use crate::network::{Connection, Handler};
 pub(super) type Answer = Response<Full<Bytes>>;
 
 /// Answers one request; `peer` is the client as the server sees it.
-pub(super) type Respond = Arc<dyn Fn(Request<Incoming>, Ends) -> BoxFuture<'static, Answer> + Send + Sync>;
-
-/// Both ends of the connection that a request came on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ends {
-    /// The client as the server sees it.
-    pub(super) peer: SocketAddrV4,
-    /// Where it connected to.
-    pub(super) local: SocketAddrV4,
-}
+pub(super) type Respond = Arc<dyn Fn(Request<Incoming>, SocketAddrV4) -> BoxFuture<'static, Answer> + Send + Sync>;
 
 /// A listener that answers every request with `respond`.
 pub(super) fn server(respond: Respond) -> Handler {
     Arc::new(move |connection: Connection| -> BoxFuture<'static, ()> {
         let respond = respond.clone();
         async move {
-            let ends = Ends { peer: connection.peer, local: connection.local };
+            let peer = connection.peer;
             let service = service_fn(move |request| {
-                let answer = respond(request, ends);
+                let answer = respond(request, peer);
                 async move { Ok::<_, Infallible>(answer.await) }
             });
             let served = hyper::server::conn::http1::Builder::new()

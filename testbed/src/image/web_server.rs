@@ -4,12 +4,16 @@
 //! one request at a time, and logs both. Like the original it becomes ready
 //! seconds before it listens, since the container has no readiness probe.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::FutureExt;
 use tokio::sync::Mutex;
 
-use super::http::{self, Ends};
+use super::http;
 use crate::command::{Exit, Io, Session};
 
 /// How long PowerShell and the listener need before connections are accepted.
@@ -57,14 +61,14 @@ pub(crate) async fn listen_and_count(session: &Session, script: Script, io: &Io)
     }
     let counts: Arc<Mutex<Counts>> = Arc::default();
     let (log, own_address, with_counts) = (io.stdout.clone(), session.adapter.address, script.counts);
-    let respond: http::Respond = Arc::new(move |request, ends: Ends| {
+    let respond: http::Respond = Arc::new(move |request, client: SocketAddrV4| {
         let (counts, log) = (counts.clone(), log.clone());
         async move {
             let mut counts = counts.lock().await; // `GetContext` in a loop: one request at a time
             let host = request.headers().get("host").and_then(|host| host.to_str().ok()).unwrap_or_default();
             let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
             log.text(format!("\r\n> http://{host}{path}\r\n"));
-            let page = page(&mut counts, *ends.peer.ip(), own_address, with_counts);
+            let page = page(&mut counts, *client.ip(), own_address, with_counts);
             log.text(format!("{page}\r\n< 200\r\n"));
             http::answer(200, &[("server", "Microsoft-HTTPAPI/2.0")], page)
         }

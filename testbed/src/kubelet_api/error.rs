@@ -59,12 +59,6 @@ pub(super) enum Refusal {
         /// What is wrong with it.
         text: String,
     },
-    /// The runtime could not start the command.
-    #[error("{text}")]
-    Runtime {
-        /// What it said.
-        text: String,
-    },
 }
 
 impl Refusal {
@@ -75,7 +69,6 @@ impl Refusal {
             Self::NotValid { .. } | Self::Waiting { .. } | Self::NoPrevious { .. } | Self::Bad { .. } => {
                 StatusCode::BAD_REQUEST
             }
-            Self::Runtime { .. } => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

@@ -1,7 +1,5 @@
 //! Commands in a running container, and what faults make of them.
 
-use std::sync::Arc;
-
 use thiserror::Error;
 
 use super::{cell::Cell, state::Slot};
@@ -9,7 +7,6 @@ use crate::{
     command::{self, Exit, Io, Session, Sink, Stdin},
     fault::CommandEffect,
     image,
-    network::PodFacts,
 };
 
 /// A command could not be run in a container, in the words of the kubelet and containerd.
@@ -124,9 +121,4 @@ pub(super) async fn captured(cell: &Cell, slot: Slot, argv: &[String]) -> Result
     let output = Sink::keeping();
     let code = exec.run(&Io { stdin: Stdin::Empty, stdout: output.clone(), stderr: output.clone() }).await;
     Ok((code, String::from_utf8_lossy(&output.take()).into_owned()))
-}
-
-/// The pod as the network knows it, for whoever connects into it.
-pub(crate) fn facts(cell: &Cell) -> Arc<PodFacts> {
-    cell.facts()
 }

@@ -207,3 +207,6 @@ fn terminated(ended: &Ended) -> ContainerState {
         ..ContainerState::default()
     }
 }
+
+#[cfg(test)]
+mod tests;
