@@ -1,7 +1,7 @@
 //! The faults in force, asked by everything that simulates.
 
 use std::{
-    collections::HashSet,
+    collections::{BTreeMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     time::{Duration, Instant},
 };
@@ -51,6 +51,8 @@ struct Inner {
     state: Mutex<State>,
     clock: OnceLock<Clock>,
     changed: watch::Sender<u64>,
+    /// Which version of `changed` each node is at.
+    taken_up: watch::Sender<BTreeMap<String, u64>>,
 }
 
 #[derive(Debug, Default)]
@@ -97,10 +99,14 @@ pub struct NameRuling {
     pub delays: Vec<(Duration, Mark)>,
 }
 
+/// How long nodes are waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 impl Default for FaultBoard {
     fn default() -> Self {
         let (changed, _) = watch::channel(0);
-        Self { inner: Arc::new(Inner { state: Mutex::default(), clock: OnceLock::new(), changed }) }
+        let taken_up = watch::Sender::default();
+        Self { inner: Arc::new(Inner { state: Mutex::default(), clock: OnceLock::new(), changed, taken_up }) }
     }
 }
 
@@ -166,6 +172,24 @@ impl FaultBoard {
     #[must_use]
     pub fn counters(&self) -> Vec<Counter> {
         self.state().faults.iter().flat_map(Injected::counters).collect()
+    }
+
+    /// Notes that `node` is as the faults of version `version` of [`Self::changed`] want it.
+    pub(crate) fn taken_up(&self, node: &str, version: u64) {
+        self.inner.taken_up.send_modify(|nodes| {
+            nodes.insert(node.to_owned(), version);
+        });
+    }
+
+    /// Waits until every node is as the faults in force want it, so that whoever injected
+    /// one finds it there; a node that cannot post is not waited for for ever.
+    pub async fn until_taken_up(&self) {
+        let version = *self.inner.changed.borrow();
+        let mut nodes = self.inner.taken_up.subscribe();
+        let all = nodes.wait_for(|nodes| nodes.values().all(|&taken| taken >= version));
+        if tokio::time::timeout(PATIENCE, all).await.is_err() {
+            tracing::warn!("not every node has taken up the faults in force");
+        }
     }
 
     /// A number that grows whenever a fault or one of its effects begins or ends: time to ask again.

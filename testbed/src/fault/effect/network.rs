@@ -190,7 +190,7 @@ pub enum WrongBackend {
     /// One of the backends that the Service had when the fault was injected.
     Frozen,
     /// A pod that the Service does not mean.
-    Pod(PodSelector),
+    Pod(Box<PodSelector>),
 }
 
 /// Which source address the other end sees.
