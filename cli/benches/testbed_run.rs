@@ -5,6 +5,7 @@
 //! read them.
 
 #![expect(clippy::print_stdout, reason = "printing is what a benchmark is for")]
+#![expect(clippy::unwrap_used, reason = "a benchmark that cannot measure has nothing to go on with")]
 
 use std::{
     fs,

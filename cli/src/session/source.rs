@@ -69,7 +69,7 @@ pub(super) struct Reached {
 /// A testbed that is held while it is used.
 pub(super) enum Held {
     Own(Box<Testbed>),
-    Shared(Shared),
+    Shared(Box<Shared>),
 }
 
 impl Held {
@@ -109,7 +109,8 @@ impl Source {
             }
             Self::Shared { testbed: OwnTestbed { executable, options, faults }, name, idle } => {
                 let told = |progress| display.testbed(&progress);
-                (Held::Shared(Standing::of_user().shared(executable, options, name, *idle, told).await?), faults)
+                let shared = Standing::of_user().shared(executable, options, name, *idle, told).await?;
+                (Held::Shared(Box::new(shared)), faults)
             }
         };
         let info = held.info();

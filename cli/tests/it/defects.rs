@@ -58,7 +58,9 @@ fn judge(fault: Fault, filters: &str) -> Judged {
     Judged {
         red: of(Disposition::Red),
         unknown: of(Disposition::Unknown),
-        findings: report.findings.iter().map(|finding| (finding.layer.to_string(), finding.subject.clone())).collect(),
+        findings: (report.findings.iter())
+            .map(|finding| (finding.layer.to_string(), finding.subject.clone()))
+            .collect(),
     }
 }
 
@@ -139,7 +141,7 @@ fn a_dead_kube_proxy_kills_services_from_its_node_and_its_own_port() {
     red.extend(ports("node-port-outside"));
     assert_eq!(judged.red, red);
     assert_eq!(judged.unknown, set(&[]));
-    assert_eq!(judged.findings, finding("service_ip", "win-2025-0"));
+    assert_eq!(judged.findings, finding("service IP", "win-2025-0"));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 //!
 //! One binary: the tests share one standing testbed, which ends with this process.
 
+#![expect(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
+
 mod bad_input;
 mod command;
 mod defects;
