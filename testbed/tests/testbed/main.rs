@@ -3,9 +3,14 @@
 //! One binary, so that the tests which only look share one running testbed
 //! ([`help::shared`]).
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what only tests call is not seen as a test by the lint")]
+
 mod boot;
 mod death;
 mod download;
 mod failing_start;
 mod help;
+mod kubelet;
+mod pods;
 mod standing;
+mod workload;
