@@ -31,7 +31,7 @@ pub(crate) use self::{
     files::{Files, Scratch},
     io::{Chunk, Io, Output, Sink, Stdin, Stream},
     line::escape_all,
-    link::{Link, Listening, NetworkLink},
+    link::{Link, NetworkLink},
 };
 use crate::{clock::Clock, image};
 

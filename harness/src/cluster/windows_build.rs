@@ -39,7 +39,7 @@ impl FromStr for KernelVersion {
         let numbers: Vec<u32> = text
             .split('.')
             .map(|part| match part.bytes().all(|b| b.is_ascii_digit()) {
-                true => part.parse().map_err(|_: std::num::ParseIntError| refused()),
+                true => part.parse().ok().ok_or_else(refused),
                 false => Err(refused()),
             })
             .collect::<Result<_, _>>()?;

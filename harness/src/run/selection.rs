@@ -58,8 +58,14 @@ pub enum SelectionError {
         suggestion: Option<String>,
     },
     /// The pattern is no glob.
-    #[error("`{0}` is no pattern: `*` and `?` stand for any characters, for example `reachability/*`")]
-    BadPattern(String),
+    #[error("`{pattern}` is no pattern: `*` and `?` stand for any characters, for example `reachability/*`")]
+    BadPattern {
+        /// The pattern given.
+        pattern: String,
+        /// What is wrong with it.
+        #[source]
+        error: globset::Error,
+    },
     /// The text is no label selector.
     #[error("`{0}` is no node selector: write `key=value`, `key!=value`, `key` or `!key`, joined by commas")]
     BadSelector(String),
@@ -175,7 +181,9 @@ impl Selection {
 
 fn patterns(texts: &[String], known: &[CheckId]) -> Result<Vec<Pattern>, SelectionError> {
     let pattern = |text: &String| {
-        let glob = Glob::new(text).map_err(|_| SelectionError::BadPattern(text.clone()))?.compile_matcher();
+        let glob = Glob::new(text)
+            .map_err(|error| SelectionError::BadPattern { pattern: text.clone(), error })?
+            .compile_matcher();
         if known.iter().any(|id| glob.is_match(id.to_string())) {
             return Ok(Pattern { text: text.clone(), glob });
         }

@@ -118,7 +118,7 @@ fn summary(windows: bool, end: &str, named: &str, address: Ipv4Addr, sent: u32, 
     let (least, most) =
         times.iter().fold((f64::MAX, 0.0_f64), |(least, most), time| (least.min(*time), most.max(*time)));
     let mean = times.iter().sum::<f64>() / f64::from(received.max(1));
-    let mut text = match windows {
+    let packets = match windows {
         true => format!(
             "{end}Ping statistics for {address}:{end}    Packets: Sent = {sent}, Received = {received}, Lost = {lost} ({percent:.0}% loss),{end}"
         ),
@@ -126,15 +126,14 @@ fn summary(windows: bool, end: &str, named: &str, address: Ipv4Addr, sent: u32, 
             "{end}--- {named} ping statistics ---{end}{sent} packets transmitted, {received} packets received, {percent:.0}% packet loss{end}"
         ),
     };
-    if received > 0 {
-        text += &match windows {
-            true => format!(
-                "Approximate round trip times in milli-seconds:{end}    Minimum = {least:.0}ms, Maximum = {most:.0}ms, Average = {mean:.0}ms{end}"
-            ),
-            false => format!("round-trip min/avg/max = {least:.3}/{mean:.3}/{most:.3} ms{end}"),
-        };
-    }
-    text
+    let times = match (received, windows) {
+        (0, _) => String::new(),
+        (_, true) => format!(
+            "Approximate round trip times in milli-seconds:{end}    Minimum = {least:.0}ms, Maximum = {most:.0}ms, Average = {mean:.0}ms{end}"
+        ),
+        (_, false) => format!("round-trip min/avg/max = {least:.3}/{mean:.3}/{most:.3} ms{end}"),
+    };
+    packets + &times
 }
 
 #[cfg(test)]

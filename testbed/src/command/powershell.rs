@@ -102,10 +102,8 @@ async fn resolve(session: &Session, arguments: &[&str], io: &Io) -> Exit {
                 "\r\nName                                           Type   TTL   Section    IPAddress\r\n",
             );
             text += "----                                           ----   ---   -------    ---------\r\n";
-            for address in addresses {
-                text += &format!("{full:<46} A      5     Answer     {address}\r\n");
-            }
-            io.stdout.text(format!("{text}\r\n\r\n"));
+            let rows = addresses.iter().map(|address| format!("{full:<46} A      5     Answer     {address}\r\n"));
+            io.stdout.text(format!("{text}{}\r\n\r\n", rows.collect::<String>()));
             0
         }
         outcome => {

@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{Adapter, Environment, Exit, Io, Link, Listening, Scratch, Session, Sink, Stdin, System, run};
+use super::{Adapter, Environment, Exit, Io, Link, Scratch, Session, Sink, Stdin, System, link::Listening, run};
 use crate::{
     clock::Clock,
     network::{ConnectError, Connection, DnsError, Handler, PingError},

@@ -93,7 +93,7 @@ async fn converse(stream: UnixStream, faults: &FaultBoard, handlers: &impl Handl
             Response::Error(format!("a request has at most {MAX_LINE} bytes"))
         } else {
             match parse(&line) {
-                Ok(request) => answer(request, faults, handlers),
+                Ok(request) => answer(request, faults, handlers).await,
                 Err(reason) => Response::Error(reason),
             }
         };
@@ -111,12 +111,13 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
     serde_json::from_slice(line).map_err(|error| format!("the request was not understood: {error}"))
 }
 
-fn answer(request: Request, faults: &FaultBoard, handlers: &impl Handlers) -> Response {
+async fn answer(request: Request, faults: &FaultBoard, handlers: &impl Handlers) -> Response {
     match request {
         Request::Status => Response::Status(Box::new(Status { faults: faults.names(), ..handlers.status() })),
         Request::Inject(fault) => match fault.check() {
             Ok(()) => {
                 faults.inject(*fault);
+                faults.until_taken_up().await;
                 Response::Done
             }
             Err(error) => Response::Error(error.to_string()),
@@ -124,7 +125,11 @@ fn answer(request: Request, faults: &FaultBoard, handlers: &impl Handlers) -> Re
         Request::Heal(Some(name)) if !faults.names().contains(&name) => {
             Response::Error(format!("the fault `{name}` is not in force"))
         }
-        Request::Heal(name) => Response::Counters(faults.heal(name.as_deref())),
+        Request::Heal(name) => {
+            let counters = faults.heal(name.as_deref());
+            faults.until_taken_up().await;
+            Response::Counters(counters)
+        }
         Request::Counters => Response::Counters(faults.counters()),
         Request::Touch => {
             handlers.touch();

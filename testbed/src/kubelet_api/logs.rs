@@ -97,7 +97,10 @@ async fn write(log: Arc<Log>, options: Options, sender: mpsc::Sender<Bytes>) {
             return;
         }
     }
-    while options.follow {
+    if !options.follow {
+        return;
+    }
+    loop {
         let closed = progress.borrow_and_update().closed;
         let (lines, after) = log.since(next);
         next = after;

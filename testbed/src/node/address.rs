@@ -25,11 +25,6 @@ impl Block {
         Some(Self { first, count })
     }
 
-    /// The gateway, the block's first usable address.
-    pub(crate) fn gateway(self) -> Ipv4Addr {
-        Ipv4Addr::from(self.first + 1)
-    }
-
     /// The addresses for pods: not the network's, the gateway's or the broadcast one.
     fn pods(self) -> std::ops::Range<u32> {
         self.first + 2..self.first + self.count - 1
@@ -82,7 +77,6 @@ mod tests {
     #[test]
     fn addresses_go_round_before_one_is_used_again() {
         let block = Block::parse("10.244.3.0/29").unwrap();
-        assert_eq!(block.gateway(), Ipv4Addr::new(10, 244, 3, 1));
         let addresses = Addresses::default();
         let first = addresses.take(block).unwrap();
         assert_eq!(first, Ipv4Addr::new(10, 244, 3, 2));

@@ -22,6 +22,9 @@ const ATTEMPTS: usize = 5;
 /// Posts the node's status until the testbed ends.
 pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<Arc<Node>>>) {
     let mut faults = host.world.faults.changed();
+    // From now on this node is waited for, also by a fault that came before it looked.
+    host.world.faults.taken_up(host.name(), 0);
+    faults.mark_changed();
     let mut ticks = tokio::time::interval(REPORT);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     ticks.tick().await; // the first is immediate, and registration has just posted
@@ -35,9 +38,11 @@ pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<A
             Ok(()) = images.changed() => true,
             Ok(()) = observed.changed() => contradicted(&observed.borrow_and_update(), &conditions),
         };
+        let version = *faults.borrow();
         let effects = host.effects();
         let changed = effects != applied;
         if effects.lease_stopped || !(due || changed) {
+            host.world.faults.taken_up(host.name(), version);
             continue; // a fault that stops the heartbeat is remembered only when it heals
         }
         conditions = object::conditions(&effects, &conditions, Timestamp::now());
@@ -50,7 +55,10 @@ pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<A
             }
         }
         match posted {
-            Ok(()) => applied = effects,
+            Ok(()) => {
+                applied = effects;
+                host.world.faults.taken_up(host.name(), version);
+            }
             Err(error) => {
                 tracing::debug!(node = host.name(), %error, "status not posted");
                 ticks.reset_after(Duration::from_secs(1));

@@ -223,9 +223,7 @@ pub(super) fn conditions(effects: &NodeEffects, before: &[NodeCondition], now: T
                 reason: Some(reason.to_owned()),
                 message: Some(message.to_owned()),
                 last_heartbeat_time: Some(Time(now)),
-                last_transition_time: unchanged
-                    .and_then(|old| old.last_transition_time.clone())
-                    .or_else(|| Some(Time(now))),
+                last_transition_time: unchanged.and_then(|old| old.last_transition_time.clone()).or(Some(Time(now))),
             }
         })
         .collect()

@@ -87,8 +87,9 @@ fn conditions(pod: &Pod, spec: &PodSpec, state: &mut State, phase: &str, now: Ti
         .iter()
         .zip(&state.init)
         .filter(|(container, record)| {
-            !matches!(&record.doing, Doing::Terminated(ended) if ended.exit_code == 0)
-                && !(is_sidecar(container) && record.started)
+            let done = matches!(&record.doing, Doing::Terminated(ended) if ended.exit_code == 0);
+            let runs_along = is_sidecar(container) && record.started;
+            !done && !runs_along
         })
         .map(|(container, _)| container.name.as_str())
         .collect();

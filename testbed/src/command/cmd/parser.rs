@@ -287,11 +287,12 @@ impl<'a> Parser<'a> {
         loop {
             let delimited = text.is_empty() || text.ends_with([' ', '\t', ',', ';', '=', '"', ')']);
             let digit_first = self.rest.starts_with(|c: char| c.is_ascii_digit());
-            if !quoted && (self.rest.starts_with(['<', '>']) || (digit_first && delimited)) {
-                if let Some(redirect) = self.redirect()? {
-                    redirects.push(redirect);
-                    continue;
-                }
+            if !quoted
+                && (self.rest.starts_with(['<', '>']) || (digit_first && delimited))
+                && let Some(redirect) = self.redirect()?
+            {
+                redirects.push(redirect);
+                continue;
             }
             let Some(character) = self.rest.chars().next() else { break };
             if !quoted && (matches!(character, '&' | '|' | '\n' | '\r') || (character == ')' && self.depth > 0)) {

@@ -107,7 +107,7 @@ impl Options {
             "retry-delay" => self.retry_delay = Some(seconds(&value(&shown)?, &shown)?),
             "retry-max-time" => self.retry_max_time = Some(seconds(&value(&shown)?, &shown)?.as_secs_f64()),
             "retry" => {
-                self.retries = value(&shown)?.parse().map_err(|_: std::num::ParseIntError| expected_number(&shown))?;
+                self.retries = value(&shown)?.parse().ok().ok_or_else(|| expected_number(&shown))?;
             }
             "user-agent" | "noproxy" | "user" | "interface" | "resolve" | "cacert" | "proxy" => {
                 value(&shown)?;
@@ -161,8 +161,8 @@ fn long_name(letter: char) -> Option<(&'static str, bool)> {
 }
 
 fn seconds(text: &str, name: &str) -> Result<Duration, UsageError> {
-    let number: f64 = text.parse().map_err(|_: std::num::ParseFloatError| expected_number(name))?;
-    Duration::try_from_secs_f64(number).map_err(|_: std::time::TryFromFloatSecsError| expected_number(name))
+    let number: f64 = text.parse().ok().ok_or_else(|| expected_number(name))?;
+    Duration::try_from_secs_f64(number).ok().ok_or_else(|| expected_number(name))
 }
 
 fn expected_number(name: &str) -> UsageError {

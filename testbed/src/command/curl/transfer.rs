@@ -229,7 +229,7 @@ impl Destination {
     fn of(url: &str) -> Result<Self, Failure> {
         let full = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let wrong = || failure(3, format!("URL rejected: Malformed input to a URL function: {url}"));
-        let uri: Uri = full.parse().map_err(|_: http::uri::InvalidUri| wrong())?;
+        let uri: Uri = full.parse().ok().ok_or_else(wrong)?;
         let secure = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
