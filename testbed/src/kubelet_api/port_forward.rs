@@ -99,8 +99,10 @@ async fn serve(socket: WebSocket, host: Arc<Host>, cell: Arc<Cell>, ports: Vec<u
     drop(outgoing);
     loop {
         tokio::select! {
-            Some(message) = messages.recv() => {
-                if sender.send(message).await.is_err() {
+            message = messages.recv() => {
+                // Nothing more can come once the last port is done, and only a close tells the client.
+                let last = message.is_none();
+                if sender.send(message.unwrap_or(Message::Close(None))).await.is_err() || last {
                     return;
                 }
             }
