@@ -9,6 +9,7 @@ mod boot;
 mod death;
 mod download;
 mod failing_start;
+mod faults;
 mod help;
 mod kubelet;
 mod pods;

@@ -1,6 +1,10 @@
 //! Pods as people see them: what becomes of them, and why.
 
+use std::process::Stdio;
+
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use winconform_testbed::client;
 
 use crate::help::{kubectl, shared, small, start};
 use crate::workload::{Workload, linux, windows};
@@ -23,19 +27,28 @@ async fn the_events_of_a_windows_pod_are_those_of_a_kubelet() {
 
 #[tokio::test]
 async fn a_watch_sees_the_phases_that_a_real_pod_goes_through() {
-    let info = shared();
-    let watch =
-        kubectl(info, &["get", "pods", "-w", "--field-selector", "metadata.name=watched", "--request-timeout", "15s"]);
-    let work = async {
-        let pod = Workload::start("watched", windows(json!(["ping", "-t", "127.0.0.1"]))).await;
-        pod.ready().await;
-        pod.delete().await;
-    };
-    let (said, ()) = tokio::join!(watch, work);
-    let mut phases: Vec<_> = said.out.lines().skip(1).filter_map(|line| line.split_whitespace().nth(2)).collect();
-    phases.dedup();
-    assert_eq!(phases[..3], ["Pending", "ContainerCreating", "Running"], "{}", said.out);
-    assert!(phases.contains(&"Terminating"), "{}", said.out);
+    // What is listed first shows that the watch has begun: nothing after that list is missed.
+    let _listed = Workload::start("listed", linux(json!(["sleep", "600"]))).await;
+    let mut watch = client::kubectl(shared())
+        .args(["get", "pods", "-w", "--no-headers"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("kubectl starts");
+    let mut lines = BufReader::new(watch.stdout.take().expect("it is piped")).lines();
+    let mut next = async || lines.next_line().await.expect("kubectl writes text").expect("kubectl goes on watching");
+    while !next().await.starts_with("listed ") {}
+    let pod = Workload::start("watched", windows(json!(["ping", "-t", "127.0.0.1"]))).await;
+    pod.ready().await;
+    pod.delete().await;
+    let mut phases: Vec<String> = Vec::new();
+    while phases.last().is_none_or(|phase| phase != "Terminating") {
+        let line = next().await;
+        let Some(row) = line.strip_prefix("watched ") else { continue };
+        phases.push(row.split_whitespace().nth(1).expect("a STATUS column").to_owned());
+        phases.dedup();
+    }
+    assert_eq!(phases, ["Pending", "ContainerCreating", "Running", "Terminating"]);
 }
 
 #[tokio::test]

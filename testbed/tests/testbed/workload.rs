@@ -98,6 +98,13 @@ impl<'a> Workload<'a> {
         assert_eq!(said.code, Some(0), "{said:?}");
     }
 
+    /// Returns when it is gone, whoever deleted it.
+    pub(crate) async fn gone(&self) {
+        let pod = format!("pod/{}", self.name);
+        let said = kubectl(self.info, &["wait", "--for=delete", &pod, "--timeout=30s"]).await;
+        assert!(said.code == Some(0) || said.err.contains("NotFound"), "{said:?}");
+    }
+
     /// What kubectl says as soon as it says what `holds`.
     pub(crate) async fn eventually(&self, what: &str, arguments: &[&str], holds: impl Fn(&str) -> bool) -> String {
         let mut tick = tokio::time::interval(Duration::from_millis(200));
