@@ -12,7 +12,7 @@
 //! pass and hands the two ends out.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     net::{Ipv4Addr, SocketAddr, SocketAddrV4},
     sync::{
         Arc, Mutex, MutexGuard, OnceLock, PoisonError,
@@ -294,8 +294,12 @@ impl Network {
                 }
             })
         });
-        let guard = self.inner.members.listen(API_SERVER, None, handler);
-        self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner).push(guard);
+        // The Service `kubernetes` leads to the port that the API server really has.
+        let advertised = SocketAddrV4::new(*API_SERVER.ip(), real.port());
+        let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        for address in BTreeSet::from([API_SERVER, advertised]) {
+            kept.push(self.inner.members.listen(address, None, handler.clone()));
+        }
     }
 }
 

@@ -133,6 +133,10 @@ impl Cluster {
 
     fn from_config(mut config: Config, context: String) -> Result<Self, ConnectError> {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
+        // As kubectl does: a server on this machine is never asked through a proxy.
+        if config.cluster_url.host().is_some_and(is_this_machine) {
+            config.proxy_url = None;
+        }
         config.headers.push((
             http::header::USER_AGENT,
             http::HeaderValue::from_static(concat!("winconform/", env!("CARGO_PKG_VERSION"))),
@@ -171,6 +175,11 @@ impl Cluster {
     pub(super) async fn version(&self) -> Result<String, kube::Error> {
         Ok(self.client.apiserver_version().await?.git_version)
     }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 /// Counts every request that passes.

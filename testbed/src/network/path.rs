@@ -44,7 +44,7 @@ impl Inner {
             _ => to,
         };
         let here = from.node().cloned();
-        if to == API_SERVER {
+        if to.ip() == API_SERVER.ip() {
             return Path::direct(to, Kind::ApiServer, None);
         }
         if let Some(pod) = self.members.pod_at(*to.ip()) {

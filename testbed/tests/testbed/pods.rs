@@ -193,7 +193,7 @@ async fn the_mounted_token_opens_the_api_server() {
     let pod = Workload::start("token", linux(json!(["sleep", "60"]))).await;
     pod.ready().await;
     let script = "curl -sS -k -o /dev/null -w '%{http_code}' -H \"Authorization: Bearer $(cat /var/run/secrets/kubernetes.io/serviceaccount/token)\" \
-                  https://10.240.0.1:6443/api";
+                  https://10.96.0.1/api";
     let said = kubectl(shared(), &["exec", "token", "--", "sh", "-c", script]).await;
     assert_eq!(said.out, "200", "{said:?}");
 }
