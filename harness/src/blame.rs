@@ -84,7 +84,7 @@ impl Trouble {
     /// | what happened | verdict | why |
     /// |---|---|---|
     /// | the API server refused, or was lost | undetermined | permissions, quotas and webhooks are the environment's |
-    /// | a wait ended on a cause that cannot heal | as [`Cause::blames_cluster`] says | an image refused for its platform is the cluster's, a registry's 401 is not |
+    /// | a wait ended on a cause that cannot heal | as [`Cause::blames_cluster`](crate::wait::Cause::blames_cluster) says | an image refused for its platform is the cluster's, a registry's 401 is not |
     /// | a wait ran out of its budget | failed, but undetermined while pulling or where the API was lost | the cluster had the time the guide gives it |
     /// | an exec was lost or refused | undetermined | only `nodes/answers`, with a control elsewhere, may blame the node |
     /// | the cluster's policy refuses host pods | not applicable | the operator decided so |

@@ -7,7 +7,7 @@
 //! nothing else is ever lost without a fault, or a documented limitation of
 //! Windows, that says so.
 //!
-//! The way of a connection: [`path`] says what the address means, [`attempt`]
+//! The way of a connection: `path` says what the address means, `attempt`
 //! chooses a backend and asks the faults, and [`Network::connect`] lets the time
 //! pass and hands the two ends out.
 

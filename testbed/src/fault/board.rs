@@ -317,7 +317,7 @@ impl FaultBoard {
         found
     }
 
-    /// What becomes of a connection whose end is known. Nothing counts as applied until [`applied`](Self::applied) says so.
+    /// What becomes of a connection whose end is known. Nothing counts as applied until `applied` says so.
     #[must_use]
     pub fn network(&self, flow: &Flow) -> Ruling {
         let mut ruling = Ruling::default();
