@@ -365,6 +365,34 @@ pub struct Cell {
     pub example: Option<String>,
 }
 
+impl Cell {
+    /// A pair of which nothing was tried yet.
+    #[must_use]
+    pub fn untried(
+        source: Vantage,
+        source_node: Option<String>,
+        destination: Destination,
+        address: String,
+        destination_node: Option<String>,
+    ) -> Self {
+        Self {
+            source,
+            source_node,
+            destination,
+            address,
+            destination_node,
+            tried: 0,
+            answered: 0,
+            connected_only: 0,
+            refused: 0,
+            timed_out: 0,
+            otherwise: 0,
+            lost: 0,
+            example: None,
+        }
+    }
+}
+
 /// A check's verdict and what it rests on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Finished {

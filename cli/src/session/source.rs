@@ -146,7 +146,9 @@ async fn reach_context(options: &ConnectOptions) -> Result<Reached, CliError> {
 /// is as slow as ever, however fast its nodes pretend to be.
 #[must_use]
 pub fn timeout_scale(latency: Latency) -> f64 {
-    (latency.factor() * 3.0).clamp(0.3, latency.factor().max(1.0))
+    let scale = (latency.factor() * 3.0).clamp(0.3, latency.factor().max(1.0));
+    // To thousandths: it is printed for people to export.
+    (scale * 1000.0).round() / 1000.0
 }
 
 #[cfg(test)]

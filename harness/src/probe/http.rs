@@ -135,21 +135,9 @@ impl HttpProbe {
     }
 
     fn empty_cell(&self) -> Cell {
-        Cell {
-            source: self.vantage,
-            source_node: Some(self.from.node.clone()),
-            destination: self.aim.destination,
-            address: self.aim.address().to_owned(),
-            destination_node: self.aim.node.clone(),
-            tried: 0,
-            answered: 0,
-            connected_only: 0,
-            refused: 0,
-            timed_out: 0,
-            otherwise: 0,
-            lost: 0,
-            example: None,
-        }
+        let source_node = Some(self.from.node.clone());
+        let address = self.aim.address().to_owned();
+        Cell::untried(self.vantage, source_node, self.aim.destination, address, self.aim.node.clone())
     }
 
     fn count(&self, cell: &mut Cell, outcome: &Outcome) {

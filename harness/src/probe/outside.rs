@@ -56,21 +56,8 @@ pub async fn probe_outside(
     settle: Option<Duration>,
     nonce: &str,
 ) -> Probed {
-    let mut cell = Cell {
-        source: Vantage::Outside,
-        source_node: None,
-        destination: aim.destination,
-        address: aim.address().to_owned(),
-        destination_node: aim.node.clone(),
-        tried: 0,
-        answered: 0,
-        connected_only: 0,
-        refused: 0,
-        timed_out: 0,
-        otherwise: 0,
-        lost: 0,
-        example: None,
-    };
+    let address = aim.address().to_owned();
+    let mut cell = Cell::untried(Vantage::Outside, None, aim.destination, address, aim.node.clone());
     let started = Instant::now();
     let mut settled = None;
     if let Some(budget) = settle {
