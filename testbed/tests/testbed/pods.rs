@@ -147,8 +147,8 @@ async fn a_readiness_probe_decides_when_the_web_server_is_ready() {
     let script =
         "$listener = New-Object System.Net.HttpListener ; $listener.Prefixes.Add('http://*:80/') ; callerCount";
     let mut spec = windows(json!(["powershell.exe", "-command", script]));
-    spec["containers"][0]["readinessProbe"] = 
-        // Long enough that a status is posted in between, however busy the machine is.
+    // The delay is long enough that a status is posted in between, however busy the machine is.
+    spec["containers"][0]["readinessProbe"] =
         json!({"httpGet": {"port": 80}, "initialDelaySeconds": 40, "periodSeconds": 1});
     let pod = Workload::start("probed", spec).await;
     pod.status_when("a run that is not ready", |pod| {
