@@ -61,7 +61,7 @@ impl Asked {
             observations,
             evidence,
         })));
-        self.release(kind).await;
+        self.release().await;
         kind
     }
 
@@ -95,18 +95,13 @@ impl Asked {
         }
     }
 
-    /// Removes the fixtures that nobody needs any more.
-    async fn release(&self, kind: VerdictKind) {
-        let keep = match self.keep {
-            Keep::Always => true,
-            // A later check may still fail and want them, so they stay until the end.
-            Keep::Failed => true,
-            Keep::Never => false,
-        };
-        tracing::trace!(id = %self.planned.id, %kind, "released");
+    /// Removes the fixtures that nobody needs any more. Where objects may be kept they stay
+    /// until the end: with [`Keep::Failed`] a later check may still want them.
+    async fn release(&self) {
+        let remove = self.keep == Keep::Never && !self.stop.is_cancelled();
         for awaited in &self.planned.waits {
             let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
-            if fixture.released() && !keep && !self.stop.is_cancelled() {
+            if fixture.released() && remove {
                 fixture.remove(&self.stage).await;
             }
         }
