@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling::Styles};
 use winconform_harness::{
+    Settings,
     cluster::ConnectOptions,
     probe::Proxy,
     run::{Keep, PlanOptions, Selection, SelectionError, known_ids},
@@ -152,6 +153,36 @@ pub struct SelectionArguments {
     /// Reach the cluster from outside through this HTTP proxy.
     #[arg(long, value_name = "HOST:PORT", env = "WINCONFORM_OUTSIDE_PROXY", hide_env_values = true)]
     pub outside_proxy: Option<Proxy>,
+    #[command(flatten)]
+    about: AboutCluster,
+}
+
+/// What the user tells us of the cluster.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AboutCluster {
+    /// Also ask what publishes an address outside the cluster.
+    #[arg(long)]
+    allow_load_balancer: bool,
+    /// An annotation for our Service of type LoadBalancer, to keep its address internal (repeatable).
+    #[arg(long, value_name = "KEY=VALUE", requires = "allow_load_balancer", value_parser = key_value)]
+    lb_annotation: Vec<(String, String)>,
+}
+
+impl AboutCluster {
+    fn settings(&self) -> Settings {
+        Settings {
+            allow_load_balancer: self.allow_load_balancer,
+            load_balancer_annotations: self.lb_annotation.iter().cloned().collect(),
+            ..Settings::default()
+        }
+    }
+}
+
+fn key_value(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
+        _ => Err("a key and a value: `service.beta.kubernetes.io/azure-load-balancer-internal=true`".to_owned()),
+    }
 }
 
 impl SelectionArguments {
@@ -169,11 +200,8 @@ impl SelectionArguments {
             self.nodes.as_deref(),
             &known_ids(checks),
         )?;
-        Ok(PlanOptions {
-            selection,
-            allow_disruptive: self.allow_disruptive,
-            outside_proxy: self.outside_proxy.is_some(),
-        })
+        let settings = Settings { outside_proxy: self.outside_proxy.is_some(), ..self.about.settings() };
+        Ok(PlanOptions { selection, allow_disruptive: self.allow_disruptive, settings })
     }
 }
 

@@ -45,7 +45,7 @@ pub async fn plan(arguments: PlanArguments, terminal: Terminal) -> Result<u8, Cl
     let checks = winconform_suites::all();
     let options = selection.plan_options(&checks)?;
     let (facts, options) = match testbed.testbed {
-        Some(_) => (of_shape(&testbed.serve_options().shape)?, PlanOptions { outside_proxy: true, ..options }),
+        Some(_) => (of_shape(&testbed.serve_options().shape)?, on_testbed(options)),
         None => {
             let cluster = Cluster::connect(&cluster.options()).await?;
             (Facts::observe(&cluster).await?, options)
@@ -55,6 +55,12 @@ pub async fn plan(arguments: PlanArguments, terminal: Terminal) -> Result<u8, Cl
     let plan = Plan::new(&checks, &facts, &options);
     terminal.out(&in_words(&facts, &plan));
     Ok(if plan.asks_nothing() { 3 } else { 0 })
+}
+
+/// A testbed brings its own way from outside.
+fn on_testbed(mut options: PlanOptions) -> PlanOptions {
+    options.settings.outside_proxy = true;
+    options
 }
 
 /// The facts of the cluster that a testbed of this shape would be.

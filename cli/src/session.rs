@@ -177,7 +177,7 @@ impl Session {
     }
 
     async fn ask(&self, cluster: Cluster, mut options: RunOptions, journal: &Journal) -> Result<(), CliError> {
-        options.plan.outside_proxy = options.outside_proxy.is_some();
+        options.plan.settings.outside_proxy = options.outside_proxy.is_some();
         let requests = cluster.requests().clone();
         let is_ours = options.testbed.is_some();
         let run = Run::new(cluster, self.checks.clone(), options, journal.clone(), self.stop.clone());

@@ -25,7 +25,7 @@ use winconform::{
     terminal::{Color, Terminal},
 };
 use winconform_harness::{
-    Facts,
+    Facts, Settings,
     cluster::{Cluster, ConnectOptions},
     journal::Sink,
     run::{Keep, Plan, PlanOptions, PlannedCheck},
@@ -60,7 +60,8 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
     let place = Place::of_environment();
     let checks = winconform_suites::all();
     let on_testbed = matches!(place, Place::Testbed { .. });
-    let everything = PlanOptions { allow_disruptive: true, outside_proxy: on_testbed, ..PlanOptions::default() };
+    let settings = Settings { outside_proxy: on_testbed, ..Settings::default() };
+    let everything = PlanOptions { allow_disruptive: true, settings, ..PlanOptions::default() };
     let plan = Plan::new(&checks, &runtime.block_on(place.facts())?, &everything);
     let outcomes = Arc::new(Outcomes::default());
     let skips_pass = matches!(place, Place::Testbed { nextest: Some(_) });

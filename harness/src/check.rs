@@ -9,7 +9,7 @@ use futures::future::BoxFuture;
 use winconform_manifests::Manifest;
 use winconform_reports::{CheckId, Level, Verdict, id::CheckIdError};
 
-use crate::{blame::Trouble, context::Context, need::Need};
+use crate::{blame::Trouble, cluster::Permission, context::Context, need::Need};
 
 /// What a check's `run` returns: a verdict, or why there is none. The harness's
 /// blame table turns a [`Trouble`] into a verdict, so `?` is always honest.
@@ -35,12 +35,58 @@ pub struct Check {
     pub needs: &'static [Need],
     /// The fixtures it looks at, which start before it.
     pub uses: &'static [Use],
+    /// The objects it makes for itself, which go when it is done.
+    pub creates: &'static [Manifest],
+    /// What it must have while it asks.
+    pub claims: Claims,
     /// How long its own asking may take before `--timeout-scale`; fixtures have budgets of their own.
     pub budget: Duration,
     /// Whether it disturbs the cluster, so that it runs only with `--allow-disruptive`.
     pub disruptive: bool,
+    /// What `winconform explain` says of it besides.
+    pub explain: Explain,
     /// Asks.
     pub run: fn(Context) -> BoxFuture<'static, Answer>,
+}
+
+/// What a check must have while it asks; the runner packs the checks accordingly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claims {
+    /// How many pods of its own stand on the nodes of its target at once.
+    pub pods: u32,
+    /// Its place's nodes for itself: it is asked when all others are done.
+    pub exclusive: bool,
+}
+
+impl Claims {
+    /// Nothing beyond its fixtures.
+    pub const NONE: Self = Self { pods: 0, exclusive: false };
+
+    /// So many pods of its own.
+    #[must_use]
+    pub const fn pods(pods: u32) -> Self {
+        Self { pods, exclusive: false }
+    }
+}
+
+/// What people need to know of a check beyond its question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Explain {
+    /// Where the promise, or the incident that made us ask, is written down: URLs.
+    pub sources: &'static [&'static str],
+    /// How it fails, and what to do then.
+    pub failures: &'static [Failure],
+    /// Commands by which a person asks the same. Words in capitals are to be filled in.
+    pub by_hand: &'static [&'static str],
+}
+
+/// A way in which a check fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// What is seen then.
+    pub seen: &'static str,
+    /// What to do.
+    pub advice: &'static str,
 }
 
 /// How often a check is asked.
@@ -150,6 +196,23 @@ impl Check {
     /// When the id is not of the form `suite/check`; a test of the registry shows that none is.
     pub fn parsed_id(&self) -> Result<CheckId, CheckIdError> {
         self.id.parse()
+    }
+
+    /// What it needs to be allowed to do beyond what every run needs: the verbs on its own objects.
+    #[must_use]
+    pub fn permissions(&self) -> Vec<Permission> {
+        let objects = self.creates.iter().filter_map(|manifest| manifest.objects().ok()).flatten();
+        let mut needed: Vec<Permission> = objects
+            .flat_map(|object| {
+                let (group, resource) = object.resource();
+                // Objects of the whole cluster are found by label when a run has died.
+                let listed = object.is_cluster_scoped().then_some("list");
+                ["create", "delete"].into_iter().chain(listed).map(move |verb| Permission { verb, group, resource })
+            })
+            .collect();
+        needed.sort();
+        needed.dedup();
+        needed
     }
 }
 

@@ -3,9 +3,11 @@
 mod api_error;
 mod client;
 mod facts;
+mod objects;
 mod permissions;
 mod windows_build;
 
+pub(crate) use self::objects::{Created, create, delete};
 pub use self::{
     api_error::ApiError,
     client::{Cluster, ConnectError, ConnectOptions, RequestCount},

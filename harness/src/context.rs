@@ -1,6 +1,9 @@
 //! What a check may touch: its place, its fixtures, and ways to ask.
 
+mod own;
+
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -22,17 +25,19 @@ use winconform_reports::{
     event::{Observation, Phase, Vantage},
 };
 
+pub use self::own::{Admission, Scheduling, pod_in};
 use crate::{
     blame::Trouble,
     budgets::{Budget, Budgets},
     check::Fixture,
-    cluster::{Facts, NodeFacts, Target},
+    cluster::{Created, Facts, NodeFacts, Target},
     journal::millis,
     probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, exec, probe_outside},
     run::{
         live_fixture::{LiveFixture, Ready, State, fixture_pods},
         stage::Stage,
     },
+    settings::Settings,
     wait::{Look, WaitError, Watched, pause, until},
 };
 
@@ -55,6 +60,10 @@ pub(crate) struct Notes {
     pub(crate) phases: Vec<Phase>,
     /// Commands and their outputs, for evidence.
     pub(crate) transcript: Vec<String>,
+    /// Objects of its own, to be removed.
+    pub(crate) created: Vec<Created>,
+    /// The names its own objects go by, for evidence.
+    pub(crate) slugs: BTreeSet<String>,
 }
 
 impl Context {
@@ -112,6 +121,12 @@ impl Context {
     #[must_use]
     pub fn budgets(&self) -> Budgets {
         self.stage.budgets
+    }
+
+    /// What the user told us about the cluster.
+    #[must_use]
+    pub fn settings(&self) -> &Settings {
+        &self.stage.settings
     }
 
     /// Whether the user gave a way to the nodes from outside.

@@ -26,14 +26,16 @@ pub mod need;
 pub mod placement;
 pub mod probe;
 pub mod run;
+pub mod settings;
 pub mod wait;
 
 pub use self::{
     blame::Trouble,
     budgets::{Budget, Budgets},
-    check::{Answer, Check, Extent, Fixture, Scope, Spread, Stage, Use},
+    check::{Answer, Check, Claims, Explain, Extent, Failure, Fixture, Scope, Spread, Stage, Use},
     cluster::{Cluster, Facts},
-    context::Context,
+    context::{Admission, Context, Scheduling},
     need::Need,
     run::{Run, RunOptions},
+    settings::Settings,
 };

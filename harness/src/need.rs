@@ -5,7 +5,10 @@
 
 use winconform_reports::Place;
 
-use crate::cluster::{Facts, NodeFacts, Os};
+use crate::{
+    cluster::{Facts, NodeFacts, Os},
+    settings::Settings,
+};
 
 /// Something a check needs of the cluster or of the run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +21,10 @@ pub enum Need {
     OpenNode,
     /// A way from where winconform runs to the nodes' ports.
     OutsideAccess,
+    /// A taint on the place's nodes that keeps pods off.
+    Taint,
+    /// The user's leave to publish an address.
+    LoadBalancerAllowed,
 }
 
 impl Need {
@@ -29,12 +36,14 @@ impl Need {
             Self::TwoWindowsNodes => "two-windows-nodes",
             Self::OpenNode => "open-node",
             Self::OutsideAccess => "outside-access",
+            Self::Taint => "taint",
+            Self::LoadBalancerAllowed => "allow-load-balancer",
         }
     }
 
     /// Why the need is not met, or nothing where it is.
     #[must_use]
-    pub fn missing(self, facts: &Facts, place: &Place, outside_proxy: bool) -> Option<String> {
+    pub fn missing(self, facts: &Facts, place: &Place, settings: &Settings) -> Option<String> {
         match self {
             Self::LinuxNode if facts.open_nodes(Os::Linux).next().is_none() => {
                 Some("no Linux node takes pods".to_owned())
@@ -45,10 +54,18 @@ impl Need {
                 _ => None,
             },
             Self::OpenNode => closed_reason(facts, place),
-            Self::OutsideAccess if !outside_proxy && !facts.nodes.iter().any(|node| node.external_ip.is_some()) => {
+            Self::OutsideAccess
+                if !settings.outside_proxy && !facts.nodes.iter().any(|node| node.external_ip.is_some()) =>
+            {
                 Some("no node has an external address, and no --outside-proxy was given".to_owned())
             }
-            Self::LinuxNode | Self::OutsideAccess => None,
+            Self::Taint if !facts.nodes_of(place).any(NodeFacts::keeps_pods_off) => {
+                Some("no taint keeps pods off its nodes".to_owned())
+            }
+            Self::LoadBalancerAllowed if !settings.allow_load_balancer => {
+                Some("it publishes an address, and --allow-load-balancer was not given".to_owned())
+            }
+            Self::LinuxNode | Self::OutsideAccess | Self::Taint | Self::LoadBalancerAllowed => None,
         }
     }
 }

@@ -52,8 +52,9 @@ pub fn place(object: &mut Object, placing: &Placing<'_>) -> Result<(), String> {
         let labels = labels.get_or_insert_default();
         labels.extend(own.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
     };
+    let namespace = (!object.is_cluster_scoped()).then(|| placing.namespace.to_owned());
     let metadata = object.metadata_mut();
-    metadata.namespace = Some(placing.namespace.to_owned());
+    metadata.namespace = namespace;
     metadata.name = Some(placing.slug.to_owned());
     labelled(&mut metadata.labels);
     if let Some(metadata) = object.pod_metadata_mut() {
@@ -69,7 +70,7 @@ pub fn place(object: &mut Object, placing: &Placing<'_>) -> Result<(), String> {
         Kind::Deployment(deployment) => {
             deployment.spec.selector = LabelSelector { match_labels: Some(selector), ..LabelSelector::default() };
         }
-        Kind::Pod(_) => {}
+        _ => {}
     }
     match object.pod_spec_mut() {
         Some(pod) => place_pod(pod, placing),

@@ -200,8 +200,8 @@ impl Run {
             self.finish(began, cluster_time::CriticalPath::default(), None);
             return Ok(());
         }
-        let heartbeat = match self.set_up().await {
-            Ok(heartbeat) => heartbeat,
+        let (heartbeat, missing) = match self.set_up(&plan).await {
+            Ok(ready) => ready,
             Err(error) => {
                 let why = Chain(&error).to_string();
                 for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_none()) {
@@ -214,7 +214,7 @@ impl Run {
             }
         };
         let chains = chains(&plan);
-        let (stage, verdicts) = self.ask_all(facts, plan).await;
+        let (stage, verdicts) = self.ask_all(facts, plan, &missing).await;
         heartbeat.stop().await;
         stage.stop.cancel();
         let troubled = verdicts.iter().any(|kind| matches!(kind, VerdictKind::Failed | VerdictKind::Undetermined));
@@ -247,25 +247,37 @@ impl Run {
     }
 
     /// Checks permissions and makes the namespaces with their heartbeat.
-    async fn set_up(&self) -> Result<Heartbeat, RunError> {
+    ///
+    /// What every run needs must be there; what only some checks need beyond that is given back where it is missing.
+    async fn set_up(&self, plan: &Plan) -> Result<(Heartbeat, Vec<Permission>), RunError> {
         let client = self.cluster.client();
         let preparing = async {
-            let missing = missing_permissions(&client, required_permissions()).await?;
-            if !missing.is_empty() {
-                return Err(RunError::Forbidden { missing });
+            let basic = required_permissions();
+            let mut wanted = basic.to_vec();
+            wanted.extend(plan.asked().flat_map(|planned| planned.check.permissions()));
+            wanted.sort();
+            wanted.dedup();
+            let missing = missing_permissions(&client, &wanted).await?;
+            let (all, some): (Vec<Permission>, Vec<Permission>) =
+                missing.into_iter().partition(|permission| basic.contains(permission));
+            if !all.is_empty() {
+                return Err(RunError::Forbidden { missing: all });
             }
             namespaces::create(&client, &self.names()).await?;
-            Heartbeat::start(&client, &self.names(), self.budgets()).await
+            Ok((Heartbeat::start(&client, &self.names(), self.budgets()).await?, some))
         };
         tokio::select! {
-            heartbeat = preparing => heartbeat,
+            ready = preparing => ready,
             () = self.stop.cancelled() => Err(RunError::Stopped),
         }
     }
 
     async fn remove_all(&self) -> Vec<String> {
         let waiting = (!self.options.disposable).then_some(self.budgets());
-        namespaces::remove(&self.cluster.client(), &self.names(), waiting).await
+        let client = self.cluster.client();
+        let mut left = cleanup::remove_cluster_wide(&client, &self.options.id).await;
+        left.extend(namespaces::remove(&client, &self.names(), waiting).await);
+        left
     }
 
     fn finish(&self, began: Instant, path: cluster_time::CriticalPath, aborted: Option<String>) {
@@ -279,10 +291,19 @@ impl Run {
     }
 
     /// Starts all fixtures and all checks at once; each check waits for its own fixtures.
-    async fn ask_all(&self, facts: Facts, plan: Plan) -> (Arc<Stage>, Vec<VerdictKind>) {
+    /// Those that claim a node for themselves come after all others, one by one.
+    async fn ask_all(&self, facts: Facts, plan: Plan, missing: &[Permission]) -> (Arc<Stage>, Vec<VerdictKind>) {
         let client = self.cluster.client();
-        let asked: Vec<PlannedCheck> =
-            plan.checks.into_iter().filter(|planned| planned.not_applicable.is_none()).collect();
+        let lacks = |planned: &PlannedCheck| -> Vec<Permission> {
+            planned.check.permissions().into_iter().filter(|permission| missing.contains(permission)).collect()
+        };
+        let applicable = plan.checks.into_iter().filter(|planned| planned.not_applicable.is_none());
+        let (asked, forbidden): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
+            applicable.partition(|planned| lacks(planned).is_empty());
+        for planned in &forbidden {
+            let why = format!("not asked: this identity may not {}", list(&lacks(planned)));
+            self.journal.emit(finished(planned, Verdict::Undetermined(why)));
+        }
         let mut users: BTreeMap<&FixtureKey, usize> = BTreeMap::new();
         for awaited in asked.iter().flat_map(|planned| &planned.waits) {
             *users.entry(&awaited.key).or_default() += 1;
@@ -299,6 +320,7 @@ impl Run {
         let stage = Arc::new(Stage {
             views: Views::start(&client, &names, &watching),
             client,
+            rooms: stage::rooms(&facts),
             facts,
             budgets: self.budgets(),
             journal: self.journal.clone(),
@@ -306,6 +328,7 @@ impl Run {
             fixtures,
             cluster_time: ClusterTime::default(),
             outside_proxy: self.options.outside_proxy.clone(),
+            settings: self.options.plan.settings.clone(),
             execs: Semaphore::new(64),
             stop: watching,
         });
@@ -320,7 +343,7 @@ impl Run {
             });
         }
         let jobs = Arc::new(Semaphore::new(self.options.jobs.max(1)));
-        let asking = asked.into_iter().map(|planned| {
+        let ask = |planned: PlannedCheck| {
             let asked = Asked {
                 planned,
                 stage: stage.clone(),
@@ -330,8 +353,14 @@ impl Run {
                 keep: self.options.keep,
             };
             asked.ask()
-        });
-        let verdicts = join_all(asking).await;
+        };
+        let (exclusive, shared): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
+            asked.into_iter().partition(|planned| planned.check.claims.exclusive);
+        let mut verdicts = join_all(shared.into_iter().map(ask)).await;
+        for planned in exclusive {
+            verdicts.push(ask(planned).await);
+        }
+        verdicts.extend(forbidden.iter().map(|_| VerdictKind::Undetermined));
         tasks.abort_all();
         while tasks.join_next().await.is_some() {}
         (stage, verdicts)

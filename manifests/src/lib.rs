@@ -87,6 +87,12 @@ impl Manifest {
         self.documents().enumerate().map(|(index, document)| Object::parse(self.path, index + 1, &document)).collect()
     }
 
+    /// How many pods its objects make.
+    #[must_use]
+    pub fn pods(&self) -> usize {
+        self.objects().map_or(0, |objects| objects.iter().map(Object::pods).sum())
+    }
+
     /// The documents of the YAML stream, without those that hold only comments.
     fn documents(&self) -> impl Iterator<Item = String> {
         let mut documents = vec![String::new()];
@@ -112,10 +118,11 @@ mod tests {
 
     fn files() -> BTreeSet<String> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        fs::read_dir(root.join("fixtures"))
-            .unwrap()
-            .map(|entry| format!("fixtures/{}", entry.unwrap().file_name().into_string().unwrap()))
-            .collect()
+        let inside = |folder: &str| -> Vec<String> {
+            let Ok(entries) = fs::read_dir(root.join(folder)) else { return Vec::new() };
+            entries.map(|entry| format!("{folder}/{}", entry.unwrap().file_name().into_string().unwrap())).collect()
+        };
+        inside("fixtures").into_iter().chain(inside("checks").iter().flat_map(|suite| inside(suite))).collect()
     }
 
     #[test]

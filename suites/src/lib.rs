@@ -62,8 +62,16 @@ mod tests {
                 assert!(sentence.ends_with('.'), "{}: `{sentence}` is no sentence", check.id);
             }
             assert!(!check.title.ends_with('.') && check.title.len() < 90, "{}: {}", check.id, check.title);
-            let number = &check.statement[1..];
-            assert!(number.parse::<u8>().is_ok(), "{} names the statement `{}`", check.id, check.statement);
+            let explain = &check.explain;
+            assert!(
+                explain.sources.iter().all(|url| url.starts_with("https://")),
+                "{}: {:?}",
+                check.id,
+                explain.sources
+            );
+            assert!(!explain.sources.is_empty(), "{} does not say where its promise is written down", check.id);
+            assert!(!explain.failures.is_empty(), "{} does not say how it fails", check.id);
+            assert!(!explain.by_hand.is_empty(), "{} does not say how a person asks the same", check.id);
         }
     }
 }

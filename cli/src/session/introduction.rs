@@ -50,9 +50,23 @@ pub fn what_is_created(plan: &Plan, run: Option<&str>) -> String {
         1 => format!("1 pod, on {}", listed(&nodes)),
         pods => format!("{pods} pods, on {}", listed(&nodes)),
     };
+    let cluster_wide: BTreeSet<&str> = (plan.asked())
+        .flat_map(|planned| planned.check.creates)
+        .filter_map(|manifest| manifest.objects().ok())
+        .flatten()
+        .filter(winconform_manifests::Object::is_cluster_scoped)
+        .map(|object| object.resource().1)
+        .collect();
+    let cluster_wide = match cluster_wide.is_empty() {
+        true => String::new(),
+        false => format!(
+            ", and for the whole cluster {} called winconform-{run}-…",
+            cluster_wide.into_iter().collect::<Vec<_>>().join(", ")
+        ),
+    };
     format!(
         "will create, and remove at the end: the namespaces winconform-{run} and winconform-{run}-host with \
-         {pods}; nothing else is changed"
+         {pods}{cluster_wide}; nothing else is changed"
     )
 }
 

@@ -1,12 +1,15 @@
 //! The one runner, proven with checks whose verdicts are known.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
     time::Duration,
 };
 
 use futures::FutureExt;
-use k8s_openapi::api::core::v1::{Namespace, Node};
+use k8s_openapi::api::{
+    core::v1::{Namespace, Node},
+    node::v1::RuntimeClass,
+};
 use kube::{
     Api,
     api::{ListParams, Patch, PatchParams},
@@ -19,10 +22,12 @@ use winconform::{
     terminal::{Color, Terminal},
 };
 use winconform_harness::{
-    Check, Need, Scope, Trouble,
-    cluster::ConnectOptions,
+    Admission, Check, Claims, Explain, Need, Scope, Trouble,
+    cluster::{ConnectOptions, Os},
+    context::pod_in,
     run::{Keep, PlanOptions},
 };
+use winconform_manifests::Manifest;
 use winconform_reports::{Level, Policy, Verdict, VerdictKind};
 use winconform_testbed::{progress::Info, serve::ServeOptions};
 
@@ -39,8 +44,11 @@ const PLAIN: Check = Check {
     scope: Scope::Cluster,
     needs: &[],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(60),
     disruptive: false,
+    explain: Explain { sources: &[], failures: &[], by_hand: &[] },
     run: |_| async { Ok(Verdict::Passed("seen".into())) }.boxed(),
 };
 
@@ -105,6 +113,107 @@ fn every_way_to_end_has_its_verdict_and_none_takes_the_others_along() {
     assert!(left_out.iter().any(|left_out| left_out.check.name() == "disrupts"), "{left_out:?}");
     assert_eq!(outcome.exit_code(), 1, "red outranks unknown");
     assert_eq!(outcome.report.leftovers, Vec::<String>::new());
+}
+
+const OWN_POD: Manifest = Manifest {
+    path: "a test's own",
+    yaml: "{ apiVersion: v1, kind: Pod, metadata: { name: own }, spec: { containers: [{ name: own, image: role/linux-client, command: [sleep, '3600'] }] } }",
+};
+const OWN_CLASS: Manifest = Manifest {
+    path: "a test's own",
+    yaml: "{ apiVersion: node.k8s.io/v1, kind: RuntimeClass, metadata: { name: own }, handler: some-handler }",
+};
+
+/// Makes a pod and a RuntimeClass of its own, and asks what is refused.
+static MAKES: Check = Check {
+    id: "fake/makes",
+    creates: &[OWN_POD, OWN_CLASS],
+    run: |cx| {
+        async move {
+            let linux: Vec<_> = cx.facts().open_nodes(Os::Linux).collect();
+            let class = cx.create(&cx.draft_one(&OWN_CLASS, "", &linux)?).await?;
+            let pod = cx.draft_one(&OWN_POD, "", &linux)?;
+            let mut wrong = cx.draft_one(&OWN_POD, "wrong", &linux)?;
+            pod_in(&mut wrong)?.spec.as_mut().unwrap().containers[0].name = "Not A Name".to_owned();
+            let Admission::Rejected(status) = cx.dry_run(&wrong).await? else {
+                return Ok(Verdict::Failed("a container's name may not have blanks".into()));
+            };
+            cx.create(&pod).await?;
+            let ready = cx.pod_ready(&pod).await?;
+            Ok(Verdict::Passed(format!(
+                "{} on {}, {}, refused with {}",
+                pod.name(),
+                ready.node,
+                class.name(),
+                status.code
+            )))
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+static PANICS_WITH_A_CLASS: Check = Check {
+    id: "fake/panics-with-a-class",
+    creates: &[OWN_CLASS],
+    run: |cx| {
+        async move {
+            cx.create(&cx.draft_one(&OWN_CLASS, "", &[])?).await?;
+            panic!("out of cheese")
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+
+#[test]
+fn what_a_check_makes_is_completed_and_goes_with_it_also_when_it_panics() {
+    let outcome = run_on_shared(&[&MAKES, &PANICS_WITH_A_CLASS]);
+    let (kind, reason) = verdict(&outcome, "makes");
+    assert_eq!(kind, VerdictKind::Passed, "{reason}");
+    assert!(reason.starts_with("fake-makes on linux-"), "{reason}");
+    assert!(reason.ends_with("refused with 422"), "{reason}");
+    assert_eq!(verdict(&outcome, "panics-with-a-class").0, VerdictKind::Undetermined);
+    let left = block_on(async {
+        let classes: Api<RuntimeClass> = Api::all(client());
+        classes.list(&ListParams::default()).await.unwrap().items
+    });
+    assert!(left.is_empty(), "{left:?}");
+    assert_eq!(outcome.report.leftovers, Vec::<String>::new());
+}
+
+static ORDER: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+static COMES_LAST: Check = Check {
+    id: "fake/comes-last",
+    claims: Claims { pods: 0, exclusive: true },
+    run: |_| {
+        async {
+            ORDER.lock().unwrap().push("exclusive");
+            Ok(Verdict::Passed("seen".into()))
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+static COMES_FIRST: Check = Check {
+    id: "fake/comes-first",
+    run: |_| {
+        async {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            ORDER.lock().unwrap().push("shared");
+            Ok(Verdict::Passed("seen".into()))
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+
+#[test]
+fn a_check_that_wants_a_node_for_itself_comes_after_all_others() {
+    run_on_shared(&[&COMES_LAST, &COMES_FIRST]);
+    assert_eq!(*ORDER.lock().unwrap(), ["shared", "exclusive"]);
 }
 
 #[test]

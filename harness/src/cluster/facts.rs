@@ -127,6 +127,12 @@ impl NodeFacts {
         }
     }
 
+    /// Whether a taint of the operator's keeps pods off that do not tolerate it.
+    #[must_use]
+    pub fn keeps_pods_off(&self) -> bool {
+        self.taints.iter().any(|taint| taint.effect != "PreferNoSchedule" && !taint.is_condition())
+    }
+
     fn read(node: &Node) -> Self {
         let status = node.status.clone().unwrap_or_default();
         let info = status.node_info.clone();

@@ -2,12 +2,21 @@
 
 use std::{any::Any, path::PathBuf, sync::Arc};
 
-use tokio::{sync::Semaphore, time::Instant};
+use futures::future::join_all;
+use tokio::{
+    sync::{AcquireError, Semaphore, SemaphorePermit},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use winconform_reports::{Event, Verdict, VerdictKind, event::Finished};
 
 use super::{Keep, evidence, live_fixture::State, plan::PlannedCheck, stage::Stage};
-use crate::{blame::Trouble, context::Context, journal::millis};
+use crate::{
+    blame::Trouble,
+    cluster::{Created, delete},
+    context::Context,
+    journal::millis,
+};
 
 /// A check that is going to be asked, and what that takes.
 #[derive(Debug)]
@@ -32,7 +41,7 @@ impl Asked {
         };
         let took = started.elapsed();
         let notes = context.take_notes();
-        let mut observations = notes.observations;
+        let mut observations = notes.observations.clone();
         let verdict = match answer {
             Ok(verdict) => verdict,
             Err(trouble) => {
@@ -47,7 +56,7 @@ impl Asked {
         let kind = verdict.kind();
         let evidence = match kind {
             VerdictKind::Failed | VerdictKind::Undetermined => {
-                evidence::collect(&self.stage, &self.planned, &notes.transcript, self.folder.as_deref()).await
+                evidence::collect(&self.stage, &self.planned, &notes, self.folder.as_deref()).await
             }
             _ => Vec::new(),
         };
@@ -57,11 +66,11 @@ impl Asked {
             attempts: 1,
             flaky: false,
             ms: millis(took),
-            phases: notes.phases,
+            phases: notes.phases.clone(),
             observations,
             evidence,
         })));
-        self.release().await;
+        self.release(&notes.created).await;
         kind
     }
 
@@ -75,6 +84,9 @@ impl Asked {
                 return Err(Trouble::of_fixture(awaited.key.to_string(), host, &trouble));
             }
         }
+        let Ok(_room) = self.room().await else {
+            return Err(Trouble::Aborted("the run is over".to_owned()));
+        };
         let Ok(_turn) = self.jobs.acquire().await else {
             return Err(Trouble::Aborted("the run is over".to_owned()));
         };
@@ -95,10 +107,26 @@ impl Asked {
         }
     }
 
-    /// Removes the fixtures that nobody needs any more. Where objects may be kept they stay
+    /// Room for the check's own pods on the nodes of its target, where it claims any.
+    async fn room(&self) -> Result<Option<SemaphorePermit<'_>>, AcquireError> {
+        let Some((room, all)) = self.planned.id.place.target().and_then(|target| self.stage.rooms.get(target)) else {
+            return Ok(None);
+        };
+        // A check that claims more than there is has all of it.
+        match self.planned.check.claims.pods.min(*all) {
+            0 => Ok(None),
+            pods => room.acquire_many(pods).await.map(Some),
+        }
+    }
+
+    /// Removes the check's own objects, and the fixtures that nobody needs any more. Where objects may be kept they stay
     /// until the end: with [`Keep::Failed`] a later check may still want them.
-    async fn release(&self) {
+    async fn release(&self, created: &[Created]) {
         let remove = self.keep == Keep::Never && !self.stop.is_cancelled();
+        if remove {
+            // What cannot be removed now is removed at the run's end, which reports what is left.
+            join_all(created.iter().map(|created| delete(&self.stage.client, created))).await;
+        }
         for awaited in &self.planned.waits {
             let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
             if fixture.released() && remove {

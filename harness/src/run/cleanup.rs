@@ -4,14 +4,18 @@ use std::{collections::BTreeMap, time::Duration};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace};
-use kube::{Api, Client, ResourceExt, api::ListParams, runtime::wait::await_condition};
+use k8s_openapi::api::{coordination::v1::Lease, core::v1::Namespace, node::v1::RuntimeClass};
+use kube::{
+    Api, Client, ResourceExt,
+    api::{DeleteParams, ListParams},
+    runtime::wait::await_condition,
+};
 use thiserror::Error;
 use tokio::time::timeout;
 
 use super::namespaces::{LEASE, remove_one};
 use crate::{
-    budgets::Budgets,
+    budgets::{Budget, Budgets},
     cluster::ApiError,
     placement::{MANAGED_BY, RUN_LABEL},
 };
@@ -48,6 +52,8 @@ pub struct CleanupError(#[source] Box<ApiError>);
 
 /// Finds the runs that have namespaces in the cluster, and which of them live.
 ///
+/// A run's objects of the whole cluster go before its namespaces, so a run is found by those alone.
+///
 /// Clocks of clusters and laptops differ, so a Lease is not compared with our
 /// clock but watched for its own duration: a living run renews it in that time.
 ///
@@ -83,6 +89,7 @@ pub async fn cleanup(client: &Client, budgets: Budgets) -> Result<Leftovers, Cle
             leftovers.alive.push(run.run);
             continue;
         }
+        leftovers.left.extend(remove_cluster_wide(client, &run.run).await);
         let removals = run.namespaces.iter().map(|name| remove_one(client, name, Some(budgets)));
         for (name, left) in run.namespaces.iter().zip(join_all(removals).await) {
             match left {
@@ -92,6 +99,22 @@ pub async fn cleanup(client: &Client, budgets: Budgets) -> Result<Leftovers, Cle
         }
     }
     Ok(leftovers)
+}
+
+/// Removes a run's objects of the whole cluster; returns what is left and why.
+///
+/// An identity that may not list them has created none: those checks were not asked.
+pub(super) async fn remove_cluster_wide(client: &Client, run: &str) -> Vec<String> {
+    let classes: Api<RuntimeClass> = Api::all(client.clone());
+    let own = ListParams::default().labels(&format!("{RUN_LABEL}={run}"));
+    let Ok(Ok(found)) = timeout(Budget::Api.unscaled(), classes.list_metadata(&own)).await else { return Vec::new() };
+    let names: Vec<String> = found.items.iter().map(ResourceExt::name_any).collect();
+    let remove = async |name: &String| match classes.delete(name, &DeleteParams::background()).await {
+        Ok(_) => None,
+        Err(kube::Error::Api(status)) if status.code == 404 => None,
+        Err(error) => Some(format!("runtimeclass/{name}: {}", ApiError::from(error))),
+    };
+    join_all(names.iter().map(remove)).await.into_iter().flatten().collect()
 }
 
 async fn is_alive(client: &Client, run: &str) -> bool {

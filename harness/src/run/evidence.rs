@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use winconform_reports::event::Evidence;
 
 use super::{live_fixture::fixture_pods, plan::PlannedCheck, stage::Stage};
-use crate::{budgets::Budget, cluster::ApiError};
+use crate::{budgets::Budget, cluster::ApiError, context::Notes};
 
 /// A file of evidence is cut here.
 const FILE_LIMIT: usize = 512 * 1024;
@@ -27,15 +27,15 @@ const POD_LIMIT: usize = 8;
 pub(super) async fn collect(
     stage: &Stage,
     planned: &PlannedCheck,
-    transcript: &[String],
+    notes: &Notes,
     folder: Option<&Path>,
 ) -> Vec<Evidence> {
     let relative = PathBuf::from("evidence").join(planned.id.check.suite()).join(planned.id.local_name());
     let mut files: Vec<(&str, String, String)> = Vec::new();
-    if !transcript.is_empty() {
-        files.push(("probes.txt", "commands and their outputs".to_owned(), transcript.join("\n")));
+    if !notes.transcript.is_empty() {
+        files.push(("probes.txt", "commands and their outputs".to_owned(), notes.transcript.join("\n")));
     }
-    let pods = pods_of(stage, planned);
+    let pods = pods_of(stage, planned, notes);
     if !pods.is_empty() {
         let objects: Vec<Value> = pods.iter().map(|pod| redacted_object(pod.as_ref())).collect();
         let text = serde_json::to_string_pretty(&objects).unwrap_or_default();
@@ -78,9 +78,11 @@ async fn write(folder: &Path, relative: &Path, text: &str) -> Option<String> {
     }
 }
 
-fn pods_of(stage: &Stage, planned: &PlannedCheck) -> Vec<std::sync::Arc<Pod>> {
-    let required = planned.waits.iter().filter(|awaited| stage.fixtures.contains_key(&awaited.key));
-    required.flat_map(|awaited| fixture_pods(&stage.views, &awaited.key.slug())).collect()
+fn pods_of(stage: &Stage, planned: &PlannedCheck, notes: &Notes) -> Vec<std::sync::Arc<Pod>> {
+    let own = notes.slugs.iter().cloned();
+    let of_fixtures = planned.waits.iter().filter(|awaited| stage.fixtures.contains_key(&awaited.key));
+    let slugs = own.chain(of_fixtures.map(|awaited| awaited.key.slug()));
+    slugs.flat_map(|slug| fixture_pods(&stage.views, &slug)).collect()
 }
 
 fn events_of(stage: &Stage, pods: &[std::sync::Arc<Pod>]) -> String {

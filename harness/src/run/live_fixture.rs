@@ -8,19 +8,12 @@ use std::{
     },
 };
 
-use k8s_openapi::api::{
-    apps::v1::Deployment,
-    core::v1::{Event, Pod, Service},
-};
-use kube::{
-    Api, Client,
-    api::{DeleteParams, PostParams},
-};
+use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::{
     sync::{OnceCell, watch},
     time::Instant,
 };
-use winconform_manifests::{Kind, Object};
+use winconform_manifests::Object;
 use winconform_reports::{
     Chain,
     event::{self, FixtureState, Observation, Phase, PodTimeline},
@@ -28,13 +21,13 @@ use winconform_reports::{
 
 use super::{
     log_tail::LogTail,
-    plan::{FixtureKey, PlannedFixture, pods_of},
+    plan::{FixtureKey, PlannedFixture},
     stage::{Stage, Views},
 };
 use crate::{
     blame::Trouble,
     check,
-    cluster::{NodeFacts, Os},
+    cluster::{Created, Facts, NodeFacts, Os, create, delete},
     journal::millis,
     placement::{FIXTURE_LABEL, Placing, place},
     probe::PodRef,
@@ -146,13 +139,15 @@ impl LiveFixture {
         }
         let created = Instant::now();
         for object in &objects {
-            create(&stage.client, namespace, object).await?;
+            let action = || format!("create {}", Created::of(object, namespace));
+            create(&stage.client, namespace, object, false).await.map_err(|error| Trouble::api(action(), error))?;
         }
         self.state.send_replace(State::Submitted);
-        let wanted: usize = objects.iter().map(pods_of).sum();
-        let ready = self.pods_ready(stage, &slug, wanted, created).await;
-        stage.cluster_time.note(&self.key.to_string(), created);
-        let pods = ready?;
+        let wanted: usize = objects.iter().map(Object::pods).sum();
+        let (owner, host) = (self.key.to_string(), self.planned.fixture.host);
+        let ready = pods_ready(stage, &owner, &slug, host, wanted, created).await;
+        stage.cluster_time.note(&owner, created);
+        let pods: Vec<PodRef> = ready?.iter().map(|pod| pod_ref(pod, &stage.facts)).collect();
         let mut logs = BTreeMap::new();
         if self.planned.fixture.follow_logs {
             for pod in &pods {
@@ -162,47 +157,15 @@ impl LiveFixture {
         Ok(Ready { pods, logs, settled: OnceCell::new() })
     }
 
-    async fn pods_ready(
-        &self,
-        stage: &Stage,
-        slug: &str,
-        wanted: usize,
-        created: Instant,
-    ) -> Result<Vec<PodRef>, Trouble> {
-        let owner = self.key.to_string();
-        let mut timelines: BTreeMap<String, Timeline> = BTreeMap::new();
-        let events = stage.views.events(self.planned.fixture.host);
-        let found = until(&stage.views.signal, stage.budgets, &owner, || {
-            events.peek(|events| {
-                let pods = fixture_pods(&stage.views, slug);
-                for pod in &pods {
-                    let timeline = timelines.entry(pod_key(pod)).or_insert_with(|| Timeline::new(created));
-                    timeline.look(pod, events, &owner, stage);
-                }
-                look_at_pods(&pods, wanted, events, stage)
-            })
-        })
-        .await
-        .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug)))))?;
-        Ok(found.iter().map(|pod| pod_ref(pod, &self.planned)).collect())
-    }
-
     /// Removes its objects; the namespace's end takes whatever is left.
     pub(crate) async fn remove(&self, stage: &Stage) {
         let namespace = stage.names.namespace(self.planned.fixture.host);
         let slug = self.key.slug();
-        let now = DeleteParams::background();
-        let Ok(objects) = self.planned.fixture.manifest.objects() else { return };
-        for object in &objects {
-            let client = stage.client.clone();
+        let Ok(mut objects) = self.planned.fixture.manifest.objects() else { return };
+        for object in &mut objects {
+            object.metadata_mut().name = Some(slug.clone());
             // What cannot be removed now is removed with the namespace, whose failure is reported.
-            let _ = match &object.kind {
-                Kind::Service(_) => Api::<Service>::namespaced(client, namespace).delete(&slug, &now).await.map(drop),
-                Kind::Deployment(_) => {
-                    Api::<Deployment>::namespaced(client, namespace).delete(&slug, &now).await.map(drop)
-                }
-                Kind::Pod(_) => Api::<Pod>::namespaced(client, namespace).delete(&slug, &now).await.map(drop),
-            };
+            let _ = delete(&stage.client, &Created::of(object, namespace)).await;
         }
         stage
             .journal
@@ -210,18 +173,31 @@ impl LiveFixture {
     }
 }
 
-async fn create(client: &Client, namespace: &str, object: &Object) -> Result<(), Trouble> {
-    let params = PostParams::default();
-    let created = match &object.kind {
-        Kind::Service(service) => {
-            Api::namespaced(client.clone(), namespace).create(&params, service.as_ref()).await.map(drop)
-        }
-        Kind::Deployment(deployment) => {
-            Api::namespaced(client.clone(), namespace).create(&params, deployment.as_ref()).await.map(drop)
-        }
-        Kind::Pod(pod) => Api::namespaced(client.clone(), namespace).create(&params, pod.as_ref()).await.map(drop),
-    };
-    created.map_err(|error| Trouble::api(format!("create {} {namespace}/{}", object.kind_name(), object.name()), error))
+/// Waits until `wanted` pods of that slug are Ready, and reports their phases on the way.
+///
+/// `owner` is the fixture or the check they belong to, `host` whether they are in the host pods' namespace.
+pub(crate) async fn pods_ready(
+    stage: &Stage,
+    owner: &str,
+    slug: &str,
+    host: bool,
+    wanted: usize,
+    created: Instant,
+) -> Result<Vec<Arc<Pod>>, Trouble> {
+    let mut timelines: BTreeMap<String, Timeline> = BTreeMap::new();
+    let events = stage.views.events(host);
+    until(&stage.views.signal, stage.budgets, owner, || {
+        events.peek(|events| {
+            let pods = fixture_pods(&stage.views, slug);
+            for pod in &pods {
+                let timeline = timelines.entry(pod_key(pod)).or_insert_with(|| Timeline::new(created));
+                timeline.look(pod, events, owner, stage);
+            }
+            look_at_pods(&pods, slug, wanted, events, stage)
+        })
+    })
+    .await
+    .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug)))))
 }
 
 /// The fixture's pods that are not on their way out.
@@ -233,7 +209,13 @@ pub(crate) fn fixture_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
     views.pods.peek(|pods| pods.all().filter(ours).cloned().collect())
 }
 
-fn look_at_pods(pods: &[Arc<Pod>], wanted: usize, events: &Snapshot<Event>, stage: &Stage) -> Look<Vec<Arc<Pod>>> {
+fn look_at_pods(
+    pods: &[Arc<Pod>],
+    slug: &str,
+    wanted: usize,
+    events: &Snapshot<Event>,
+    stage: &Stage,
+) -> Look<Vec<Arc<Pod>>> {
     let mut ready = Vec::new();
     let mut waiting = None;
     for pod in pods {
@@ -251,7 +233,7 @@ fn look_at_pods(pods: &[Arc<Pod>], wanted: usize, events: &Snapshot<Event>, stag
         return Look::Ready(ready);
     }
     if pods.len() < wanted
-        && let Some(cause) = not_created(events)
+        && let Some(cause) = not_created(slug, events)
     {
         return Look::Hopeless(cause);
     }
@@ -280,9 +262,13 @@ fn stuck(pods: &[Arc<Pod>]) -> Vec<Observation> {
 }
 
 /// A controller that may not create its pods says so in an event and tries again for ever.
-fn not_created(events: &Snapshot<Event>) -> Option<Cause> {
+fn not_created(slug: &str, events: &Snapshot<Event>) -> Option<Cause> {
+    // A ReplicaSet is called after its Deployment, with a hash behind it.
+    let ours = |name: &str| name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == slug);
     let event = events.all().find(|event| {
-        event.reason.as_deref() == Some("FailedCreate") && event.involved_object.kind.as_deref() == Some("ReplicaSet")
+        event.reason.as_deref() == Some("FailedCreate")
+            && event.involved_object.kind.as_deref() == Some("ReplicaSet")
+            && event.involved_object.name.as_deref().is_some_and(ours)
     })?;
     let message = event.message.clone().unwrap_or_default();
     Some(Cause::NotCreated {
@@ -295,14 +281,14 @@ fn not_created(events: &Snapshot<Event>) -> Option<Cause> {
 }
 
 /// What probes need to know of a pod.
-pub(crate) fn pod_ref(pod: &Pod, planned: &PlannedFixture) -> PodRef {
+pub(crate) fn pod_ref(pod: &Pod, facts: &Facts) -> PodRef {
     let spec = pod.spec.as_ref();
     let node = spec.and_then(|spec| spec.node_name.clone()).unwrap_or_default();
     PodRef {
         namespace: pod.metadata.namespace.clone().unwrap_or_default(),
         name: pod.metadata.name.clone().unwrap_or_default(),
         container: spec.and_then(|spec| Some(spec.containers.first()?.name.clone())).unwrap_or_default(),
-        os: planned.nodes.first().map_or(Os::Linux, |node| node.os),
+        os: facts.node(&node).map_or(Os::Linux, |node| node.os),
         ip: pod.status.as_ref().and_then(|status| status.pod_ip.clone()).unwrap_or_default(),
         node,
     }

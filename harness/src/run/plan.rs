@@ -15,6 +15,7 @@ use crate::{
     check::{Check, Extent, Fixture, Scope, Spread, Stage},
     cluster::{Facts, NodeFacts, Os},
     placement::slug,
+    settings::Settings,
 };
 
 /// Names one fixture at one place.
@@ -94,8 +95,8 @@ pub struct PlanOptions {
     pub selection: Selection,
     /// Whether checks that disturb the cluster are asked.
     pub allow_disruptive: bool,
-    /// Whether there is a proxy for the outside vantage.
-    pub outside_proxy: bool,
+    /// What the user told us about the cluster.
+    pub settings: Settings,
 }
 
 impl Plan {
@@ -128,7 +129,7 @@ impl Plan {
         options: &PlanOptions,
         available: &BTreeMap<FixtureKey, PlannedFixture>,
     ) {
-        let missing = |need: &crate::need::Need| need.missing(facts, &id.place, options.outside_proxy);
+        let missing = |need: &crate::need::Need| need.missing(facts, &id.place, &options.settings);
         let mut not_applicable = match (check.scope, facts.targets.is_empty()) {
             (Scope::Cluster, true) => Some("the cluster has no Windows node".to_owned()),
             _ => check.needs.iter().find_map(missing),
@@ -176,33 +177,22 @@ impl Plan {
         }
     }
 
+    /// The checks that will be asked.
+    pub fn asked(&self) -> impl Iterator<Item = &PlannedCheck> {
+        self.checks.iter().filter(|planned| planned.not_applicable.is_none())
+    }
+
     /// How many pods will be created.
     #[must_use]
     pub fn pods(&self) -> usize {
-        self.fixtures
-            .values()
-            .map(|planned| match planned.fixture.manifest.objects() {
-                Ok(objects) => objects.iter().map(pods_of).sum(),
-                Err(_) => 0,
-            })
-            .sum()
+        let of_fixtures = self.fixtures.values().map(|planned| planned.fixture.manifest.pods());
+        of_fixtures.sum::<usize>() + self.asked().map(|planned| planned.check.claims.pods as usize).sum::<usize>()
     }
 
     /// Whether anything is asked of the cluster at all.
     #[must_use]
     pub fn asks_nothing(&self) -> bool {
-        self.checks.iter().all(|planned| planned.not_applicable.is_some())
-    }
-}
-
-/// How many pods an object makes.
-pub(super) fn pods_of(object: &winconform_manifests::Object) -> usize {
-    match &object.kind {
-        winconform_manifests::Kind::Service(_) => 0,
-        winconform_manifests::Kind::Pod(_) => 1,
-        winconform_manifests::Kind::Deployment(deployment) => {
-            deployment.spec.replicas.and_then(|replicas| usize::try_from(replicas).ok()).unwrap_or(1)
-        }
+        self.asked().next().is_none()
     }
 }
 

@@ -15,10 +15,11 @@ use tokio_util::sync::CancellationToken;
 use super::{cluster_time::ClusterTime, live_fixture::LiveFixture, plan::FixtureKey};
 use crate::{
     budgets::Budgets,
-    cluster::Facts,
+    cluster::{Facts, NodeFacts, Target},
     journal::Journal,
     placement::RUN_LABEL,
     probe::Proxy,
+    settings::Settings,
     wait::{Signal, Watched},
 };
 
@@ -33,6 +34,9 @@ pub(crate) struct Stage {
     pub(crate) fixtures: BTreeMap<FixtureKey, Arc<LiveFixture>>,
     pub(crate) cluster_time: ClusterTime,
     pub(crate) outside_proxy: Option<Proxy>,
+    pub(crate) settings: Settings,
+    /// For each target, room for pods of checks' own on its nodes, and how many that are in all.
+    pub(crate) rooms: BTreeMap<String, (Semaphore, u32)>,
     /// Caps the execs under way, so that a large cluster does not open thousands at once.
     pub(crate) execs: Semaphore,
     pub(crate) stop: CancellationToken,
@@ -42,6 +46,21 @@ impl fmt::Debug for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Stage").field("names", &self.names).finish_non_exhaustive()
     }
+}
+
+/// How many pods of checks' own stand on a node at once. Sandboxes that start together
+/// slow each other down on Windows, and small nodes take 30 pods in all.
+const PODS_ON_A_NODE: u32 = 8;
+
+/// Room on the nodes of each target for pods of checks' own.
+pub(crate) fn rooms(facts: &Facts) -> BTreeMap<String, (Semaphore, u32)> {
+    let room = |target: &Target| {
+        let open = |name: &&String| facts.node(name).is_some_and(NodeFacts::is_open);
+        let nodes = u32::try_from(target.nodes.iter().filter(open).count()).unwrap_or(1).max(1);
+        let pods = nodes.saturating_mul(PODS_ON_A_NODE);
+        (target.name.clone(), (Semaphore::new(pods as usize), pods))
+    };
+    facts.targets.iter().map(room).collect()
 }
 
 /// The names a run goes by in the cluster.

@@ -10,7 +10,7 @@ use futures::{AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 use winconform_harness::{
-    Answer, Budget, Check, Context, Extent, Need, Scope, Stage, Trouble, Use,
+    Answer, Budget, Check, Claims, Context, Explain, Extent, Failure, Need, Scope, Stage, Trouble, Use,
     probe::{ExecError, PodRef, Shell},
     run::State,
 };
@@ -29,8 +29,28 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::WindowsNode,
     needs: &[Need::OpenNode],
     uses: &[Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled }],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(300),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://github.com/Azure/AKS/issues/3181", "https://github.com/Azure/AKS/issues/1461"],
+        failures: &[
+            Failure {
+                seen: "The pod stays Pending or ContainerCreating while the node is Ready.",
+                advice: "Read the pod's events; restart containerd and the kubelet on that node, and replace the node if that does not help.",
+            },
+            Failure {
+                seen: "The exec is lost on this node and works on others.",
+                advice: "The kubelet or containerd hangs: collect their logs on the node before it is rebooted.",
+            },
+        ],
+        by_hand: &[
+            "kubectl get pods --all-namespaces --field-selector spec.nodeName=NODE",
+            "kubectl exec POD -- cmd /c ver",
+            "kubectl logs POD",
+        ],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use winconform_harness::{
-    Answer, Check, Context, Scope,
+    Answer, Check, Claims, Context, Explain, Failure, Scope,
     cluster::{KernelVersion, Product, product_of},
 };
 use winconform_reports::{Level, Verdict, event::Observation};
@@ -19,8 +19,21 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::WindowsNode,
     needs: &[],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(30),
     disruptive: false,
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://learn.microsoft.com/en-us/virtualization/windowscontainers/deploy-containers/base-image-lifecycle",
+        ],
+        failures: &[Failure {
+            seen: "The build is older than any supported release, or the year in the product name belongs to another build.",
+            advice: "Look which image the node was made from; an in-place upgrade can leave the old product name.",
+        }],
+        by_hand: &["kubectl get node NODE -o jsonpath='{.status.nodeInfo.osImage} {.status.nodeInfo.kernelVersion}'"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

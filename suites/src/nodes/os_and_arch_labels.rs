@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Context, Scope};
+use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Scope};
 use winconform_reports::{Level, Verdict, event::Observation};
 
 /// The registered check.
@@ -16,8 +16,18 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::EveryNode,
     needs: &[],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(30),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/reference/labels-annotations-taints/"],
+        failures: &[Failure {
+            seen: "A label is missing or names another system than `status.nodeInfo`.",
+            advice: "The kubelet sets both at registration: look for whatever overwrites node labels, and set them back.",
+        }],
+        by_hand: &["kubectl get nodes --label-columns kubernetes.io/os,kubernetes.io/arch --output wide"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use winconform_harness::{
-    Answer, Budget, Check, Context, Scope,
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Scope,
     wait::{Look, WaitError},
 };
 use winconform_reports::{Level, Verdict, event::Observation};
@@ -24,8 +24,35 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::EveryNode,
     needs: &[],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(120),
     disruptive: false,
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/concepts/architecture/leases/",
+        ],
+        failures: &[
+            Failure {
+                seen: "Ready is not True, or the Lease is not renewed.",
+                advice: "The kubelet does not report: look at its log and at the node's machine.",
+            },
+            Failure {
+                seen: "DiskPressure, MemoryPressure or PIDPressure is True.",
+                advice: "Free what is short; on Windows unremovable image layers are a common cause.",
+            },
+            Failure {
+                seen: "NetworkUnavailable is True.",
+                advice: "The network plugin has not set the node up: look at its pods on that node.",
+            },
+        ],
+        by_hand: &[
+            "kubectl get nodes",
+            "kubectl describe node NODE",
+            "kubectl get lease NODE --namespace kube-node-lease --output yaml",
+        ],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Context, Scope};
+use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Scope};
 use winconform_reports::{Level, Verdict, event::Observation};
 
 /// The registered check.
@@ -16,8 +16,29 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::WindowsNode,
     needs: &[],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(30),
     disruptive: false,
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/reference/labels-annotations-taints/#nodekubernetesiowindows-build",
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+        ],
+        failures: &[
+            Failure {
+                seen: "The label names another build than the kernel version.",
+                advice: "It is left from before an upgrade or was set by hand: remove it, and the kubelet sets it again.",
+            },
+            Failure {
+                seen: "There is no label.",
+                advice: "Kubelets older than 1.17 do not set it: label the node by hand.",
+            },
+        ],
+        by_hand: &[
+            "kubectl get nodes --selector kubernetes.io/os=windows --label-columns node.kubernetes.io/windows-build --output wide",
+        ],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -1,6 +1,6 @@
 //! The guide's first test: curl the pods' port 80 from the Linux control plane node.
 
-use winconform_harness::{Answer, Check, Context, Need, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{PAGE, REACHABILITY, TO_A_POD, pod_page, servers_here, settled, the_pod};
@@ -15,6 +15,23 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Whether other Linux nodes reach them, and nothing of Services.",
     needs: &[Need::OpenNode, Need::LinuxNode],
     uses: &[Use::ready(&LINUX_HOST), Use::ready(&WIN_WEBSERVER), Use::settled(&WINDOWS_POD)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/tasks/debug/debug-cluster/windows/",
+        ],
+        failures: &[
+            Failure {
+                seen: "Pods of one node do not answer.",
+                advice: "That node's network is broken: look at its network plugin and, on virtual machines, at MAC spoofing.",
+            },
+            Failure {
+                seen: "No Windows pod answers.",
+                advice: "The Linux node has no route to the Windows nodes' pod ranges.",
+            },
+        ],
+        by_hand: &["curl http://POD_IP/   # on a Linux node"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -1,6 +1,6 @@
 //! The guide: curl the virtual service IP from individual pods, here a Linux one.
 
-use winconform_harness::{Answer, Check, Context, Need, Use, probe::Aim};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Use, probe::Aim};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::{
@@ -18,6 +18,14 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Other Linux nodes, and Services with other settings.",
     needs: &[Need::OpenNode, Need::LinuxNode],
     uses: &[Use::ready(&LINUX_CLIENT), Use::ready(&WIN_WEBSERVER)],
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[Failure {
+            seen: "Some connections are lost.",
+            advice: "One backend is dead behind the Service, or its rules are stale: ask the pods one by one.",
+        }],
+        by_hand: &["kubectl exec LINUX_POD -- curl -s http://SERVICE_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -1,6 +1,6 @@
 //! A Linux pod talks to Windows pods by pod IP, without a Service between.
 
-use winconform_harness::{Answer, Check, Context, Need, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{PAGE, REACHABILITY, TO_A_POD, pod_page, servers_here, settled, the_pod};
@@ -15,6 +15,23 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Nothing of Services; the other direction is `reachability/windows-pod-to-linux-pod`.",
     needs: &[Need::OpenNode, Need::LinuxNode],
     uses: &[Use::ready(&LINUX_CLIENT), Use::ready(&WIN_WEBSERVER), Use::settled(&WINDOWS_POD)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/concepts/services-networking/windows-networking/",
+        ],
+        failures: &[
+            Failure {
+                seen: "Pods of one node do not answer.",
+                advice: "That node's network is broken: look at its network plugin.",
+            },
+            Failure {
+                seen: "Only Linux pods get no answer.",
+                advice: "The overlay does not connect the two systems: on VXLAN the VNI must be 4096 or more and the port 4789.",
+            },
+        ],
+        by_hand: &["kubectl exec LINUX_POD -- curl -s http://POD_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -5,7 +5,7 @@
 //! any, Windows forwards nothing, which Microsoft documents.
 
 use winconform_harness::{
-    Answer, Check, Context, Extent, Need, Stage, Use,
+    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
     probe::{Aim, judge},
 };
 use winconform_reports::event::{Destination, Vantage};
@@ -29,6 +29,23 @@ pub(super) const CHECK: Check = Check {
         Use::ready(&WIN_WEBSERVER),
         Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
     ],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://github.com/projectcalico/calico/issues/7305",
+        ],
+        failures: &[
+            Failure {
+                seen: "The port of one node is dead.",
+                advice: "kube-proxy on that node does not forward: look at its log there.",
+            },
+            Failure {
+                seen: "Only nodes without a backend are dead.",
+                advice: "That node does not forward to other nodes' pods: look at externalTrafficPolicy and at the network plugin.",
+            },
+        ],
+        by_hand: &["curl http://NODE_IP:NODE_PORT/   # on a Linux node"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -4,7 +4,7 @@
 //! nobody said that they should (`--outside-proxy`), that is not the cluster's fault.
 
 use winconform_harness::{
-    Answer, Check, Context, Extent, Need, Stage, Use,
+    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
     probe::{Aim, judge},
 };
 use winconform_reports::{Level, Verdict, event::Destination};
@@ -28,6 +28,14 @@ pub(super) const CHECK: Check = Check {
         Use::ready(&WIN_WEBSERVER),
         Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
     ],
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[Failure {
+            seen: "The port is dead from outside and alive from inside.",
+            advice: "A firewall or security group in between keeps it out; most clouds do.",
+        }],
+        by_hand: &["curl http://NODE_EXTERNAL_IP:NODE_PORT/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use winconform_harness::{
-    Budget, Check, Context, Fixture, Need, Scope, Trouble,
+    Budget, Check, Claims, Context, Explain, Fixture, Need, Scope, Trouble,
     cluster::{NodeFacts, Os},
     probe::{Aim, Expect, HttpProbe, PodRef},
 };
@@ -34,8 +34,11 @@ pub(super) const REACHABILITY: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(600),
     disruptive: false,
+    explain: Explain { sources: &[], failures: &[], by_hand: &[] },
     run: |_| Box::pin(async { Err(Trouble::Unexpected("a template was asked".to_owned())) }),
 };
 

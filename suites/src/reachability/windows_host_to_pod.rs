@@ -1,6 +1,6 @@
 //! A Windows host reaches the pods on it.
 
-use winconform_harness::{Answer, Check, Context, Trouble, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Trouble, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{PAGE, REACHABILITY, TO_A_POD, pod_page, pods_here, settled};
@@ -14,6 +14,14 @@ pub(super) const CHECK: Check = Check {
     passing: "Every connection from each node's host to the pod on it brought the page.",
     silent_on: "Pods on other nodes, which some networks do not offer to hosts.",
     uses: &[Use::ready(&WINDOWS_HOST), Use::settled(&WINDOWS_POD)],
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/services-networking/windows-networking/"],
+        failures: &[Failure {
+            seen: "The host does not reach a pod on it.",
+            advice: "The host's own network is broken: look at the HNS networks and the management address on that node.",
+        }],
+        by_hand: &["kubectl exec HOST_PROCESS_POD -- curl.exe -s http://POD_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -5,7 +5,7 @@
 //! at all: a host that reaches nothing proves no limitation.
 
 use winconform_harness::{
-    Answer, Check, Context, Use,
+    Answer, Check, Context, Explain, Failure, Use,
     probe::{Aim, HttpProbe, Probed},
 };
 use winconform_reports::{
@@ -25,6 +25,23 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Services without a backend on the host's node.",
     level: Level::Limitation,
     uses: &[Use::ready(&WINDOWS_HOST), Use::settled(&WINDOWS_POD), Use::ready(&WIN_WEBSERVER)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://github.com/microsoft/SDN/blob/master/Kubernetes/windows/test_k8s_1.18/ValidateKubernetes.Pester.tests.ps1",
+        ],
+        failures: &[
+            Failure {
+                seen: "Lifted: hosts reach the Service IP.",
+                advice: "Nothing to do: some networks (Antrea's proxyAll) offer more than the guide. `--expect-limitation` makes it red.",
+            },
+            Failure {
+                seen: "Inconclusive: a host does not even reach the pod on it.",
+                advice: "See `reachability/windows-host-to-pod`.",
+            },
+        ],
+        by_hand: &["kubectl exec HOST_PROCESS_POD -- curl.exe -s http://SERVICE_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

@@ -1,6 +1,6 @@
 //! A Windows pod talks to a Linux pod by pod IP, without a Service between.
 
-use winconform_harness::{Answer, Check, Context, Need, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{LINUX_PAGE, REACHABILITY, TO_A_POD, linux_page, pods_here, settled, the_pod};
@@ -15,6 +15,20 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Nothing of Services: `reachability/windows-pod-to-linux-service-ip` asks that.",
     needs: &[Need::OpenNode, Need::LinuxNode],
     uses: &[Use::settled(&WINDOWS_POD), Use::ready(&LINUX_SERVER)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/concepts/services-networking/windows-networking/",
+        ],
+        failures: &[
+            Failure {
+                seen: "Pods on one node get no answer.",
+                advice: "That node's way out is broken: look at its network plugin.",
+            },
+            Failure { seen: "No Windows pod gets an answer.", advice: "The overlay does not connect the two systems." },
+        ],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://LINUX_POD_IP:8080/hostname"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

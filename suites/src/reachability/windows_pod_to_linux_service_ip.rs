@@ -1,6 +1,6 @@
 //! Windows pods reach a Service whose backend is a Linux pod, as most cluster services are.
 
-use winconform_harness::{Answer, Check, Context, Need, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{LINUX_PAGE, REACHABILITY, TO_A_POD, linux_page, pods_here, service_ip, settled};
@@ -15,6 +15,17 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Name resolution, which is a Service of its own.",
     needs: &[Need::OpenNode, Need::LinuxNode],
     uses: &[Use::settled(&WINDOWS_POD), Use::ready(&LINUX_SERVER)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://github.com/Azure/AgentBaker/pull/6925",
+        ],
+        failures: &[Failure {
+            seen: "Pods on one node get no answer, and the pod's IP works.",
+            advice: "kube-proxy on that node is dead or does not program rules: look at its log there.",
+        }],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://LINUX_SERVICE_IP/hostname"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

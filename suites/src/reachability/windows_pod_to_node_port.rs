@@ -1,7 +1,7 @@
 //! A Windows pod reaches the web server through the node ports of other nodes.
 
 use winconform_harness::{
-    Answer, Check, Context, Extent, Stage, Use,
+    Answer, Check, Context, Explain, Extent, Failure, Stage, Use,
     cluster::Os,
     probe::{Aim, judge},
 };
@@ -28,6 +28,17 @@ pub(super) const CHECK: Check = Check {
         Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
         Use::ready(&WIN_WEBSERVER),
     ],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/concepts/services-networking/windows-networking/",
+        ],
+        failures: &[Failure {
+            seen: "The port of another node is dead.",
+            advice: "kube-proxy on that node does not forward.",
+        }],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://OTHER_NODE_IP:NODE_PORT/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

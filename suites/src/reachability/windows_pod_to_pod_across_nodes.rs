@@ -3,7 +3,7 @@
 //! The paths form a ring over all Windows nodes, and one more to each other target:
 //! each node is source and destination, and every pair of builds is covered.
 
-use winconform_harness::{Answer, Check, Context, Extent, Need, Stage, Trouble, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Trouble, Use, probe::judge};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::paths::{PAGE, REACHABILITY, TO_A_POD, other_nodes, pod_page, pods_here, settled};
@@ -18,6 +18,23 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Pairs of nodes beyond the ring, and nothing of Services.",
     needs: &[Need::OpenNode, Need::TwoWindowsNodes],
     uses: &[Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled }],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://github.com/microsoft/Windows-Containers/issues/516",
+        ],
+        failures: &[
+            Failure {
+                seen: "All pairs with one node are dead.",
+                advice: "That node's network is broken; compare its patch level with the others'.",
+            },
+            Failure {
+                seen: "All pairs of two builds are dead.",
+                advice: "Look for an update that breaks the network plugin on one of them.",
+            },
+        ],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://OTHER_POD_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

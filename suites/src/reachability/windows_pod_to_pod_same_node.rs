@@ -1,6 +1,6 @@
 //! Two Windows pods on one node talk to each other by pod IP.
 
-use winconform_harness::{Answer, Check, Context, Use, probe::judge};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Use, probe::judge};
 use winconform_reports::{
     Verdict,
     event::{Destination, Vantage},
@@ -17,6 +17,17 @@ pub(super) const CHECK: Check = Check {
     passing: "On each node of the target that runs the web server, the node's own pod got the page from it, and it from the node's own.",
     silent_on: "Nodes of the target on which no pod of the web server runs.",
     uses: &[Use::ready(&WIN_WEBSERVER), Use::settled(&WINDOWS_POD)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://kubernetes.io/docs/concepts/services-networking/windows-networking/",
+        ],
+        failures: &[Failure {
+            seen: "Pods of one node do not reach each other.",
+            advice: "The HNS network of that node is broken: look at its network plugin.",
+        }],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://POD_IP_ON_THE_SAME_NODE/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

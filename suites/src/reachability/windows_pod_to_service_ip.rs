@@ -3,7 +3,7 @@
 //! A kube-proxy that stopped leaves its node Ready and its pods without any Service
 //! (Azure/AgentBaker#6925), so every node of the target is asked from.
 
-use winconform_harness::{Answer, Check, Context, Use, probe::Aim};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Use, probe::Aim};
 use winconform_reports::event::{Destination, Vantage};
 
 use super::{
@@ -20,6 +20,23 @@ pub(super) const CHECK: Check = Check {
     passing: "Every connection from a pod on each node to the Service IP brought the page, and each node's pod saw every backend.",
     silent_on: "A pod that reaches itself through its own Service: `reachability/windows-pod-to-own-service-ip` asks that.",
     uses: &[Use::settled(&WINDOWS_POD), Use::ready(&WIN_WEBSERVER)],
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://github.com/kubernetes/kubernetes/issues/112836",
+        ],
+        failures: &[
+            Failure {
+                seen: "Pods on one node get no answer, and pod IPs work.",
+                advice: "kube-proxy on that node is dead or does not program rules.",
+            },
+            Failure {
+                seen: "One in N connections is lost from everywhere.",
+                advice: "A backend is dead or its rule is stale.",
+            },
+        ],
+        by_hand: &["kubectl exec WINDOWS_POD -- curl.exe -s http://SERVICE_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
     ..REACHABILITY
 };

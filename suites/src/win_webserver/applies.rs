@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
-use winconform_harness::{Answer, Budget, Check, Context, Need, Scope, Trouble, Use, run::State, wait::Look};
+use winconform_harness::{
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use, run::State, wait::Look,
+};
 use winconform_reports::{Chain, Level, Verdict};
 
 use crate::fixture::WIN_WEBSERVER;
@@ -19,8 +21,28 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[Use::submitted(&WIN_WEBSERVER)],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(1800),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[
+            Failure {
+                seen: "The Service or the Deployment is refused.",
+                advice: "The message names who refused: a quota, a policy or a webhook of this cluster.",
+            },
+            Failure {
+                seen: "No endpoint appears although pods are Ready.",
+                advice: "The controller manager does not follow: look at its EndpointSlice controller.",
+            },
+        ],
+        by_hand: &[
+            "kubectl apply --filename win-webserver.yaml",
+            "kubectl get service win-webserver --output wide",
+            "kubectl get endpointslices --selector kubernetes.io/service-name=win-webserver",
+        ],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

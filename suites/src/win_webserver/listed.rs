@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use winconform_harness::{
-    Answer, Budget, Check, Context, Need, Scope, Trouble, Use, placement::FIXTURE_LABEL, wait::Look,
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use, placement::FIXTURE_LABEL,
+    wait::Look,
 };
 use winconform_reports::{Level, Verdict};
 
@@ -22,8 +23,18 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(120),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[Failure {
+            seen: "Fewer or more pods than the Deployment wants, or two with one IP.",
+            advice: "Two pods of one IP mean a confused address allocation: look at the network plugin on their nodes.",
+        }],
+        by_hand: &["kubectl get pods --selector app=win-webserver --output wide"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

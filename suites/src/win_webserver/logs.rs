@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Budget, Check, Context, Need, Scope, Trouble, Use};
+use winconform_harness::{Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use};
 use winconform_reports::{Level, Verdict};
 
 use crate::fixture::WIN_WEBSERVER;
@@ -18,8 +18,18 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(240),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[Failure {
+            seen: "The line is not in the log although the server answers.",
+            advice: "The node's kubelet does not get the container's output: look at containerd's log directory on it.",
+        }],
+        by_hand: &["kubectl logs --selector app=win-webserver"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Context, Need, Scope, Use, run::State};
+use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Need, Scope, Use, run::State};
 use winconform_reports::{Level, Verdict};
 
 use crate::fixture::WIN_WEBSERVER;
@@ -18,8 +18,31 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[Use::settled(&WIN_WEBSERVER)],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(60),
     disruptive: false,
+    explain: Explain {
+        sources: &[
+            "https://kubernetes.io/docs/concepts/windows/user-guide/",
+            "https://learn.microsoft.com/en-us/virtualization/windowscontainers/deploy-containers/version-compatibility",
+        ],
+        failures: &[
+            Failure {
+                seen: "`no match for platform in manifest`, or 0xc0370101.",
+                advice: "The image has no variant for this build: use one whose base image is of the node's release.",
+            },
+            Failure {
+                seen: "FailedCreatePodSandBox.",
+                advice: "The message names the network plugin, the pause image or the handler: that is where to look.",
+            },
+            Failure {
+                seen: "The pull takes longer than its budget.",
+                advice: "Pull the image onto the nodes first, or give `--timeout-scale`; Windows base images take minutes.",
+            },
+        ],
+        by_hand: &["kubectl get pods --selector app=win-webserver --watch", "kubectl describe pod POD"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use winconform_harness::{
-    Answer, Budget, Check, Context, Need, Scope, Use,
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Use,
     probe::{Aim, HttpProbe, Outcome, Probed, judge},
 };
 use winconform_reports::{
@@ -27,8 +27,18 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Target,
     needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
+    creates: &[],
+    claims: Claims::NONE,
     budget: Duration::from_secs(300),
     disruptive: false,
+    explain: Explain {
+        sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
+        failures: &[Failure {
+            seen: "The pod's own IP refuses or times out from inside the pod.",
+            advice: "The server did not start to listen: read its log; an image user without administrator rights may not listen on port 80.",
+        }],
+        by_hand: &["kubectl exec POD -- curl.exe -s http://POD_IP/"],
+    },
     run: |cx| Box::pin(run(cx)),
 };
 
