@@ -13,8 +13,8 @@ use winconform_reports::{junit::Dialect, write::ReportFile};
 use winconform_testbed::{clock::Latency, shape::DEFAULT_SHAPE};
 
 use crate::{
-    cleanup::CleanupArguments, list::ListArguments, plan::PlanArguments, report::ReportArguments, run::RunArguments,
-    terminal::Color, testbed::TestbedArguments,
+    cleanup::CleanupArguments, explain::ExplainArguments, list::ListArguments, manifests::ManifestsArguments,
+    plan::PlanArguments, report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for
@@ -57,6 +57,10 @@ pub enum Command {
     Plan(Box<PlanArguments>),
     /// List the checks: what they ask, of what, and what they need; needs no cluster.
     List(ListArguments),
+    /// Say everything there is to say about a check: why, what it creates, how it fails, and what to do then.
+    Explain(ExplainArguments),
+    /// Print the guide's manifests as they fit a cluster, or as the guide has them.
+    Manifests(Box<ManifestsArguments>),
     /// Remove what dead runs left in a cluster; never a living run's.
     Cleanup(CleanupArguments),
     /// Make reports again from a run's log.

@@ -10,6 +10,7 @@ use winconform_harness::{
     cluster::{ConnectError, ObserveError},
     run::{CleanupError, RunError, SelectionError},
 };
+use winconform_manifests::ManifestError;
 use winconform_reports::{log::LogError, write::WriteError};
 use winconform_testbed::{client::StartError, control::ControlError, fault::FaultError, shape::ShapeError};
 
@@ -94,6 +95,23 @@ pub enum CliError {
         #[source]
         error: io::Error,
     },
+    /// A manifest of ours cannot be used.
+    #[error(transparent)]
+    Manifest(#[from] ManifestError),
+    /// A node has no image for a role.
+    #[error("{0}")]
+    NoImage(String),
+    /// No target begins with what was asked for.
+    #[error("no target of this cluster begins with `{prefix}`; it has {}", if known.is_empty() { "none".to_owned() } else { known.join(", ") })]
+    NoTarget {
+        /// What was asked for.
+        prefix: String,
+        /// The targets there are.
+        known: Vec<String>,
+    },
+    /// Something cannot be written as YAML.
+    #[error("failed to write YAML")]
+    Yaml(#[source] serde_saphyr::ser::Error),
     /// Something cannot be written as JSON.
     #[error("failed to write JSON")]
     Json(#[source] serde_json::Error),

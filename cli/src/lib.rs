@@ -16,7 +16,9 @@
 pub mod arguments;
 pub mod cleanup;
 pub mod error;
+pub mod explain;
 pub mod list;
+pub mod manifests;
 pub mod plan;
 pub mod progress;
 pub mod report;
@@ -73,6 +75,8 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<u8, CliError> 
         Command::Run(arguments) => run::run(*arguments, terminal).await,
         Command::Plan(arguments) => plan::plan(*arguments, terminal).await,
         Command::List(arguments) => list::list(&arguments, terminal),
+        Command::Explain(arguments) => explain::explain(&arguments, terminal),
+        Command::Manifests(arguments) => manifests::manifests(*arguments, terminal).await,
         Command::Cleanup(arguments) => cleanup::cleanup(arguments, terminal).await,
         Command::Report(arguments) => report::report(arguments, terminal),
         Command::Testbed(arguments) => testbed::testbed(arguments, terminal).await,

@@ -9,6 +9,8 @@ use winconform_harness::{
     run::{Selection, known_ids},
 };
 
+use winconform_suites::guide::GUIDE;
+
 use crate::{error::CliError, terminal::Terminal};
 
 /// List the checks: what they ask, of what, and what they need; needs no cluster.
@@ -17,6 +19,7 @@ use crate::{error::CliError, terminal::Terminal};
 Examples:
   winconform list
   winconform list --suite reachability --long
+  winconform list --guide
   winconform list --json")]
 pub struct ListArguments {
     /// Only this suite (repeatable).
@@ -31,6 +34,9 @@ pub struct ListArguments {
     /// Print JSON.
     #[arg(long)]
     json: bool,
+    /// Print the guide, statement by statement, each with its checks.
+    #[arg(long, conflicts_with_all = ["suite", "check", "long", "json"])]
+    guide: bool,
 }
 
 /// What there is to say about a check.
@@ -76,6 +82,10 @@ impl Listed {
 ///
 /// When a suite or check is none.
 pub fn list(arguments: &ListArguments, terminal: Terminal) -> Result<u8, CliError> {
+    if arguments.guide {
+        terminal.out(&the_guide());
+        return Ok(0);
+    }
     let checks = winconform_suites::all();
     let selection = Selection::new(&arguments.suite, &arguments.check, &[], None, None, &known_ids(&checks))?;
     let listed: Vec<Listed> = checks
@@ -89,6 +99,24 @@ pub fn list(arguments: &ListArguments, terminal: Terminal) -> Result<u8, CliErro
     };
     terminal.out(&text);
     Ok(0)
+}
+
+/// The guide, part by part.
+fn the_guide() -> String {
+    let mut text = String::new();
+    let mut part = "";
+    for statement in GUIDE {
+        if statement.part != part {
+            let gap = if part.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{}", statement.part);
+            part = statement.part;
+        }
+        let _ = writeln!(text, "  {:<3}  {}", statement.id, statement.says);
+        for check in statement.checks() {
+            let _ = writeln!(text, "       {:<46} {}", check.id, check.level);
+        }
+    }
+    text
 }
 
 fn in_words(listed: &[Listed], long: bool) -> String {

@@ -62,6 +62,10 @@ struct Conduct {
     /// A documented limitation that is not there is red.
     #[arg(long)]
     expect_limitation: bool,
+    /// Apply the guide's manifests exactly as printed, of Kubernetes 1.18 and of today, and show what
+    /// this cluster makes of each step; asks nothing else.
+    #[arg(long, conflicts_with_all = ["suite", "check", "skip"], help_heading = "What is asked")]
+    literal: bool,
     /// The run's id.
     #[arg(long, hide = true, value_name = "ID", value_parser = run_id)]
     run_id: Option<String>,
@@ -116,8 +120,13 @@ fn conclude(outcome: Outcome, terminal: Terminal) -> u8 {
 
 /// Everything that can be found wrong before anything is started.
 fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunFolder), CliError> {
-    let RunArguments { testbed, cluster, selection, output, conduct } = arguments;
-    let checks = winconform_suites::all();
+    let RunArguments { testbed, cluster, mut selection, output, conduct } = arguments;
+    let mut checks = winconform_suites::all();
+    if conduct.literal {
+        // All others are left out by name, so that nobody takes the result for conformance.
+        checks.extend(winconform_suites::literal());
+        selection.suite = vec!["literal".to_owned()];
+    }
     let plan = selection.plan_options(&checks)?;
     let source = source(&testbed, &cluster)?;
     let reports = output.files();

@@ -7,7 +7,7 @@ mod objects;
 mod permissions;
 mod windows_build;
 
-pub(crate) use self::objects::{Created, create, delete};
+pub(crate) use self::objects::{Created, create, create_written, delete, written};
 pub use self::{
     api_error::ApiError,
     client::{Cluster, ConnectError, ConnectOptions, RequestCount},

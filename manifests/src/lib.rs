@@ -11,12 +11,16 @@
 //! # Ok::<(), winconform_manifests::ManifestError>(())
 //! ```
 
+mod literal;
 mod object;
 
 use serde_saphyr::Error as YamlError;
 use thiserror::Error;
 
-pub use self::object::{Kind, Object, Role};
+pub use self::{
+    literal::{EDITIONS, Edition},
+    object::{Kind, Object, Role},
+};
 
 /// Embedded YAML with one or more objects.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,21 +97,25 @@ impl Manifest {
         self.objects().map_or(0, |objects| objects.iter().map(Object::pods).sum())
     }
 
-    /// The documents of the YAML stream, without those that hold only comments.
     fn documents(&self) -> impl Iterator<Item = String> {
-        let mut documents = vec![String::new()];
-        for line in self.yaml.lines() {
-            if line.trim_end() == "---" {
-                documents.push(String::new());
-            } else if let Some(document) = documents.last_mut() {
-                document.push_str(line);
-                document.push('\n');
-            }
-        }
-        documents.into_iter().filter(|document| {
-            document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#'))
-        })
+        documents(self.yaml)
     }
+}
+
+/// The documents of a YAML stream, without those that hold only comments.
+pub(crate) fn documents(yaml: &str) -> impl Iterator<Item = String> {
+    let mut documents = vec![String::new()];
+    for line in yaml.lines() {
+        if line.trim_end() == "---" {
+            documents.push(String::new());
+        } else if let Some(document) = documents.last_mut() {
+            document.push_str(line);
+            document.push('\n');
+        }
+    }
+    documents
+        .into_iter()
+        .filter(|document| document.lines().any(|line| !line.trim().is_empty() && !line.trim_start().starts_with('#')))
 }
 
 #[cfg(test)]

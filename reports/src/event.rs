@@ -482,6 +482,17 @@ pub enum Observation {
         /// The message.
         message: String,
     },
+    /// A step of the guide, taken as printed, and what the cluster made of it.
+    Step {
+        /// What was done, for example `apply win-webserver.yaml: Deployment win-webserver`.
+        step: String,
+        /// Whether the cluster did what the guide says.
+        worked: bool,
+        /// What came of it.
+        outcome: String,
+        /// Why, where there is more to say than the outcome.
+        why: Option<String>,
+    },
 }
 
 /// Something collected for people to look at.

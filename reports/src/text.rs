@@ -5,6 +5,7 @@
 
 mod layout;
 mod matrix;
+mod steps;
 mod style;
 mod table;
 mod timing;
@@ -52,6 +53,7 @@ pub fn summary(report: &Report, options: &SummaryOptions) -> String {
     trouble::failures(&mut page, report);
     trouble::undetermined(&mut page, report);
     trouble::asides(&mut page, report);
+    steps::steps(&mut page, report);
     matrix::write(&mut page, report);
     timing::write(&mut page, report);
     files(&mut page, options);

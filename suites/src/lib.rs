@@ -8,6 +8,8 @@
 //! `CHECKS`, and a planned defect that turns it red.
 
 pub mod fixture;
+pub mod guide;
+pub mod literal;
 pub mod nodes;
 pub mod reachability;
 pub mod win_webserver;
@@ -20,6 +22,12 @@ pub fn all() -> Vec<&'static Check> {
     [nodes::CHECKS, win_webserver::CHECKS, reachability::CHECKS].concat()
 }
 
+/// The guide's manifests as printed, which only `--literal` asks about.
+#[must_use]
+pub fn literal() -> Vec<&'static Check> {
+    literal::CHECKS.to_vec()
+}
+
 #[cfg(test)]
 mod tests {
     use std::{collections::BTreeSet, fs, path::Path};
@@ -27,7 +35,7 @@ mod tests {
     use super::*;
 
     /// Files of a suite's folder that hold no check.
-    const HELPERS: &[&str] = &["reachability/paths", "reachability/service"];
+    const HELPERS: &[&str] = &["literal/steps", "literal/unfit", "reachability/paths", "reachability/service"];
 
     #[test]
     fn every_check_file_is_registered_and_every_check_has_its_file() {
@@ -45,7 +53,8 @@ mod tests {
             }
         }
         on_disk.retain(|stem| !HELPERS.contains(&stem.as_str()));
-        let registered: BTreeSet<String> = all()
+        let registered: BTreeSet<String> = [all(), literal()]
+            .concat()
             .iter()
             .map(|check| check.parsed_id().unwrap())
             .map(|id| format!("{}/{}", id.folder(), id.file_stem()))
@@ -56,7 +65,7 @@ mod tests {
     #[test]
     fn every_check_says_what_it_asks_in_sentences_of_its_own() {
         let mut titles = BTreeSet::new();
-        for check in all() {
+        for check in [all(), literal()].concat() {
             assert!(titles.insert(check.title), "{}: another check has this title", check.id);
             for sentence in [check.passing, check.silent_on] {
                 assert!(sentence.ends_with('.'), "{}: `{sentence}` is no sentence", check.id);

@@ -120,6 +120,15 @@ impl Done {
             assert!(self.err.contains(text), "`{text}` was not said:\n{}\n{}", self.err, self.out);
         }
     }
+
+    /// Asserts the exit code, and that each text was printed on standard output, whatever the width it was wrapped to.
+    pub(crate) fn must_print(&self, code: i32, texts: &[&str]) {
+        assert_eq!(self.code, Some(code), "{self:#?}");
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        for text in texts {
+            assert!(words(&self.out).contains(&words(text)), "`{text}` was not printed:\n{}", self.out);
+        }
+    }
 }
 
 /// The root of the repository.

@@ -10,6 +10,7 @@ mod defects;
 mod documents;
 mod house;
 mod interrupted;
+mod literal;
 mod run_on_testbed;
 mod runner;
 mod standing;

@@ -24,6 +24,29 @@ fn a_list_for_programs_says_of_each_check_what_passing_means() {
 }
 
 #[test]
+fn the_guide_is_listed_with_the_checks_of_each_statement() {
+    let done = Home::new().run("list --guide");
+    done.must_print(0, &["N1   All nodes are healthy.", "nodes/ready", "R7   A limitation"]);
+}
+
+#[test]
+fn a_check_is_explained_with_what_to_do_when_it_fails() {
+    let done = Home::new().run("explain reachability/windows-pod-to-own-service-ip");
+    done.must_print(0, &["loopback DSR", "https://github.com/Azure/AKS/issues/2608", "--fault svc-09-no-hairpin"]);
+    Home::new().run("explain nodes/redy").must_say(2, &["did you mean `nodes/ready`?"]);
+}
+
+#[test]
+fn manifests_fit_a_cluster_or_are_the_guides_own() {
+    let done = Home::new().run("manifests --testbed --target 10.0.26100");
+    done.must_print(0, &["servercore:ltsc2025", "windows-build: \"10.0.26100\"", "value: windows"]);
+    Home::new().run("manifests --literal guide-1.18").must_print(0, &["node.k8s.io/v1beta1", "handler: 'docker'"]);
+    Home::new()
+        .run("manifests --testbed --target 10.0.9")
+        .must_say(2, &["no target of this cluster begins with `10.0.9`"]);
+}
+
+#[test]
 fn a_plan_for_a_testbed_starts_none() {
     let home = Home::new();
     let done = home.run("plan --testbed --target 10.0.20348");

@@ -26,10 +26,10 @@ use crate::{
     blame::Trouble,
     budgets::Budget,
     cluster::{self, Created, NodeFacts},
-    placement::{Placing, place, slug},
+    placement::{FIXTURE_LABEL, MANAGED_BY, Placing, RUN_LABEL, place, slug},
     probe::PodRef,
-    run::live_fixture::{fixture_pods, pod_ref, pods_ready},
-    wait::{Cause, Look, WaitError, pod_key},
+    run::live_fixture::{fixture_pods, not_created, pod_ref, pods_ready},
+    wait::{Cause, Look, WaitError, look_at_pod, pod_key},
 };
 
 /// What the API server made of an object.
@@ -254,6 +254,51 @@ impl Context {
             let about = |event: &&Arc<Event>| uid.is_some() && event.involved_object.uid == *uid;
             events.all().filter(about).cloned().collect()
         })
+    }
+
+    /// Creates an object as somebody else wrote it, in the run's namespace, with the labels by which
+    /// its pods are found as those of `slug`; nothing else about it is changed.
+    ///
+    /// # Errors
+    ///
+    /// When it is no object, or the API server is lost or fails for a reason of its own.
+    pub async fn apply_written(&self, slug: &str, object: serde_json::Value) -> Result<Option<Box<Status>>, Trouble> {
+        let own = [(RUN_LABEL, self.stage.names.run.as_str()), (FIXTURE_LABEL, slug), MANAGED_BY];
+        let labels = own.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let (created, object) =
+            cluster::written(object, &self.stage.names.main, &labels).map_err(Trouble::Unexpected)?;
+        match cluster::create_written(&self.stage.client, &created, &object).await {
+            Ok(()) => {
+                self.note(|notes| {
+                    notes.slugs.insert(slug.to_owned());
+                    notes.created.push(created);
+                });
+                Ok(None)
+            }
+            Err(error) => match admission(Err(Trouble::api(format!("create {created}"), error)))? {
+                Admission::Rejected(status) => Ok(Some(status)),
+                Admission::Accepted(_) => Ok(None),
+            },
+        }
+    }
+
+    /// The pods of a name given to [`Context::apply_written`], without those on their way out.
+    #[must_use]
+    pub fn pods_called(&self, slug: &str) -> Vec<Arc<Pod>> {
+        fixture_pods(&self.stage.views, slug)
+    }
+
+    /// Looks whether a pod of ours is Ready, or can still become it.
+    #[must_use]
+    pub fn look_at(&self, pod: &Arc<Pod>) -> Look<Arc<Pod>> {
+        let host = pod.metadata.namespace.as_deref() == Some(self.stage.names.host.as_str());
+        self.stage.views.events(host).peek(|events| look_at_pod(Some(pod), events, self.facts()))
+    }
+
+    /// Why a ReplicaSet of the Deployment `name` cannot create its pods, where one says so.
+    #[must_use]
+    pub fn pods_refused(&self, deployment: &str) -> Option<Cause> {
+        self.stage.views.events(false).peek(|events| not_created(deployment, events))
     }
 
     fn namespace_of(&self, object: &Object) -> String {

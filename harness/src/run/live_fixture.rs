@@ -262,7 +262,7 @@ fn stuck(pods: &[Arc<Pod>]) -> Vec<Observation> {
 }
 
 /// A controller that may not create its pods says so in an event and tries again for ever.
-fn not_created(slug: &str, events: &Snapshot<Event>) -> Option<Cause> {
+pub(crate) fn not_created(slug: &str, events: &Snapshot<Event>) -> Option<Cause> {
     // A ReplicaSet is called after its Deployment, with a hash behind it.
     let ours = |name: &str| name.rsplit_once('-').is_some_and(|(deployment, _)| deployment == slug);
     let event = events.all().find(|event| {
