@@ -17,6 +17,7 @@ use k8s_openapi::api::core::v1::ServiceAccount;
 use kube::{Api, Client, runtime::wait::await_condition};
 use thiserror::Error;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::layout::Layout;
 use self::pki::Pki;
@@ -26,7 +27,11 @@ pub use self::{
     kubeconfig::CONTEXT,
     pki::PkiError,
 };
+pub(crate) use self::pki::Identity;
 use crate::{
+    api_front::{self, FrontError, FrontParts},
+    clock::Clock,
+    fault::FaultBoard,
     process::{Process, ProcessError, Start, Supervisor},
     shape::Shape,
     world::KubeletTls,
@@ -91,6 +96,9 @@ pub enum ControlPlaneError {
     /// The kubeconfig written for the testbed does not read back.
     #[error("the testbed's own kubeconfig is not usable")]
     Kubeconfig(#[source] Box<kube::config::KubeconfigError>),
+    /// What stands in front of the API server could not be opened.
+    #[error("the front of the API server could not be opened")]
+    Front(#[from] FrontError),
     /// The cluster's first objects did not appear.
     #[error("the default service account did not appear")]
     ServiceAccount(#[source] Box<kube::runtime::wait::Error>),
@@ -117,6 +125,8 @@ pub(crate) struct ControlPlane {
     pub(crate) kubeconfig: PathBuf,
     /// What the virtual kubelets serve and trust.
     pub(crate) kubelet_tls: KubeletTls,
+    /// What webhooks of the testbed's own serve with.
+    pub(crate) webhook_tls: KubeletTls,
     processes: Vec<Process>,
 }
 
@@ -131,16 +141,23 @@ impl ControlPlane {
         layout: &Layout,
         supervisor: &Supervisor,
         shape: &Arc<Shape>,
+        front: Option<Front>,
     ) -> Result<Self, ControlPlaneError> {
-        let launcher = Launcher { parts, layout, supervisor };
+        let launcher = Launcher { parts, layout, supervisor, behind_front: front.is_some() };
         layout.create().await.map_err(ControlPlaneError::Write)?;
         let etcd = launcher.start(Part::Etcd, flags::etcd(layout)).await?;
         let pki = make_pki(shape.clone()).await?;
         write_files(layout, &pki).await.map_err(ControlPlaneError::Write)?;
 
         let (api_server, api, client) = launcher.start_api_server(&etcd, &pki).await?;
-        let server = format!("https://{api}");
-        for (user, identity) in [("controller-manager", &pki.controller_manager), ("scheduler", &pki.scheduler)] {
+        let mut users = vec![("controller-manager", &pki.controller_manager), ("scheduler", &pki.scheduler)];
+        let mut seen_at = api;
+        if let Some(front) = front {
+            seen_at = front.open(api, &pki).await?;
+            users.push(("admin", &pki.admin)); // our own client went straight to the API server, and goes on so
+        }
+        let server = format!("https://{seen_at}");
+        for (user, identity) in users {
             let text = kubeconfig::kubeconfig(&server, &pki.authority, identity);
             Layout::write(&layout.kubeconfig(user), text).await.map_err(ControlPlaneError::Write)?;
         }
@@ -152,6 +169,7 @@ impl ControlPlane {
             api,
             kubeconfig: layout.kubeconfig("admin"),
             kubelet_tls: pki.kubelet_tls(),
+            webhook_tls: pki.webhook_tls(),
             processes: vec![etcd, api_server, controller_manager, scheduler],
         })
     }
@@ -190,10 +208,40 @@ impl ControlPlane {
     }
 }
 
+/// What stands in front of the API server, where something does.
+pub(crate) struct Front {
+    /// What changes answers.
+    pub(crate) faults: FaultBoard,
+    /// How long delays are.
+    pub(crate) clock: Clock,
+    /// Ends it.
+    pub(crate) cancel: CancellationToken,
+}
+
+impl Front {
+    async fn open(self, api: SocketAddrV4, pki: &Pki) -> Result<SocketAddrV4, FrontError> {
+        let parts = FrontParts {
+            api,
+            serving: &pki.api_server,
+            authority: &pki.authority,
+            own: &pki.front,
+            clients: vec![
+                (&pki.admin, pki::ADMIN.0, pki::ADMIN.1),
+                (&pki.controller_manager, pki::CONTROLLER_MANAGER, None),
+                (&pki.scheduler, pki::SCHEDULER, None),
+            ],
+            faults: self.faults,
+            clock: self.clock,
+        };
+        api_front::serve(parts, self.cancel).await
+    }
+}
+
 struct Launcher<'a> {
     parts: &'a Parts,
     layout: &'a Layout,
     supervisor: &'a Supervisor,
+    behind_front: bool,
 }
 
 impl Launcher<'_> {
@@ -223,7 +271,11 @@ impl Launcher<'_> {
             let text = kubeconfig::kubeconfig(&format!("https://{api}"), &pki.authority, &pki.admin);
             Layout::write(&self.layout.kubeconfig("admin"), &text).await.map_err(ControlPlaneError::Write)?;
             let client = client(&text).await?;
-            let process = self.start(Part::ApiServer, flags::api_server(self.layout, api.port())).await?;
+            let mut flags = flags::api_server(self.layout, api.port());
+            if self.behind_front {
+                flags.extend(flags::behind_front(self.layout));
+            }
+            let process = self.start(Part::ApiServer, flags).await?;
             tries.next();
             let failed = tokio::select! {
                 failed = ended(etcd) => return Err(failed),

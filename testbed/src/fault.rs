@@ -7,22 +7,26 @@
 //! (`docs/faults.md`); the [`catalogue`] ships those that operators reported.
 
 pub use self::{
+    asked::{ApiRequest, Review},
     board::{Counter, FaultBoard, Mark, NameRuling, Ruling},
     effect::{
-        Answer, Broken, CommandEffect, Condition, ConditionStatus, Destination, DnsEffect, Effect, EventKind,
-        EventText, ImageEffect, Kind, Kinds, KubeletApi, NetworkEffect, NodeEffect, NodeEffects, NodeInfo, Origin,
-        Outcome, Place, Places, PodEffect, Ports, Protocol, Rewrite, Stage, Transport, Vantage, Vantages, WrongBackend,
+        Admission, AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Condition, ConditionStatus, Destination,
+        Direction, DnsEffect, Effect, EventKind, EventText, FailurePolicy, ImageEffect, Kind, Kinds, KubeletApi, Loss,
+        NetworkEffect, NodeEffect, NodeEffects, NodeInfo, ObjectSelector, Operation, Origin, Outcome, Place, Places,
+        PodEffect, Ports, Protocol, RequestSelector, Rewrite, Stage, Stop, Transfer, Transport, Vantage, Vantages,
+        WatchLoss, WrongBackend,
     },
     file::{ApiVersion, Expect, ExpectedFinding, ExpectedVerdict, Fault, FaultKind},
     flow::{End, Flow, Happening, ServiceName},
     load::FaultError,
     pattern::{Pattern, Patterns},
     schema::schema,
-    select::{NodeSelector, Nth, PodSelector},
+    select::{NodeSelector, Nth, Per, PodSelector},
     span::{Span, SpanError},
-    when::{ServiceSelector, Trigger, When},
+    when::{Own, ServiceSelector, Trigger, When},
 };
 
+mod asked;
 mod board;
 pub mod catalogue;
 mod effect;

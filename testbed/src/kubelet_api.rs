@@ -48,8 +48,11 @@ pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> In
     loop {
         faults.borrow_and_update();
         let listening = match host.effects().kubelet {
-            KubeletApi::Refuses => None,
-            KubeletApi::Silent => Some(silence()),
+            KubeletApi::Refuses => {
+                host.effects_showed(|effect| effect.kubelet == Some(KubeletApi::Refuses));
+                None
+            }
+            KubeletApi::Silent => Some(silence(host.clone())),
             KubeletApi::Answers | KubeletApi::LosesPods => Some(answer(router.clone(), acceptor.clone())),
         };
         let _port = listening.map(|handler| host.world.network.listen_on_node(&host.facts, KUBELET_PORT, handler));
@@ -60,8 +63,9 @@ pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> In
 }
 
 /// Accepts and says nothing, until the other side gives up.
-fn silence() -> Handler {
-    Arc::new(|mut connection: Connection| -> BoxFuture<'static, ()> {
+fn silence(host: Arc<Host>) -> Handler {
+    Arc::new(move |mut connection: Connection| -> BoxFuture<'static, ()> {
+        host.effects_showed(|effect| effect.kubelet == Some(KubeletApi::Silent));
         async move {
             let mut nowhere = tokio::io::sink();
             let _the_other_side_gave_up = tokio::io::copy(&mut connection.stream, &mut nowhere).await;
@@ -126,6 +130,7 @@ async fn pods(State(host): State<Arc<Host>>) -> Json<Value> {
 /// The pod that a path names.
 fn find(host: &Host, namespace: &str, pod: &str) -> Option<Arc<Cell>> {
     if host.effects().kubelet == KubeletApi::LosesPods {
+        host.effects_showed(|effect| effect.kubelet == Some(KubeletApi::LosesPods));
         return None;
     }
     host.pods.find(namespace, pod)

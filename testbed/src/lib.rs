@@ -12,12 +12,14 @@
 //! started end with it. Defects can be put into a running testbed ([`fault`]),
 //! each of which counts how often it changed an outcome.
 
+mod api_front;
 pub mod client;
 pub mod clock;
 mod command;
 pub mod control;
 pub mod control_plane;
 pub mod fault;
+mod fault_webhooks;
 mod image;
 mod kubelet_api;
 pub mod network;

@@ -60,6 +60,7 @@ mod proxy;
 mod services;
 #[cfg(test)]
 mod tests;
+mod transfer;
 mod watch;
 
 /// How much may be under way in each direction of a connection before the writer waits.
@@ -159,30 +160,24 @@ impl Network {
 
     /// Stores a Service as it is now.
     pub fn put_service(&self, service: Service) {
-        self.inner.change_services(|table| {
-            table.put_service(service);
-            Vec::new()
-        });
+        self.inner.change_services(|table, _| table.put_service(service));
     }
 
     /// Forgets a Service.
     pub fn remove_service(&self, name: &ServiceName) {
-        self.inner.change_services(|table| {
-            table.remove_service(name);
-            Vec::new()
-        });
+        self.inner.change_services(|table, _| table.remove_service(name));
     }
 
     /// Stores one slice (named within its Service's namespace) of a Service's endpoints.
     pub fn put_slice(&self, slice: &str, service: ServiceName, endpoints: Vec<Endpoint>) {
         let slice = (service.namespace.clone(), slice.to_owned());
-        self.inner.change_services(|table| table.put_slice(slice, service, endpoints, now()));
+        self.inner.change_services(|table, now| table.put_slice(slice, service, endpoints, now));
     }
 
     /// Forgets one slice of endpoints.
     pub fn remove_slice(&self, namespace: &str, slice: &str) {
         let slice = (namespace.to_owned(), slice.to_owned());
-        self.inner.change_services(|table| table.remove_slice(&slice, now()));
+        self.inner.change_services(|table, now| table.remove_slice(&slice, now));
     }
 
     /// Connects, waiting at most `timeout` of real (unscaled) time.
@@ -196,7 +191,7 @@ impl Network {
         to: SocketAddrV4,
         timeout: Duration,
     ) -> Result<Connection, ConnectError> {
-        let Attempt { delay, round_trip, client, fate } = self.inner.attempt(from, to, Protocol::Tcp);
+        let Attempt { delay, round_trip, client, fate, transfer } = self.inner.attempt(from, to, Protocol::Tcp);
         let took = round_trip + delay;
         if took > timeout || matches!(fate, Fate::Broken(Broken::Dropped)) {
             self.inner.clock.pass(timeout).await;
@@ -222,7 +217,11 @@ impl Network {
                 return Err(ConnectError::Refused);
             }
         }
-        Ok(Connection { stream: near, peer: to, local: own, took })
+        let stream = match transfer {
+            Some((transfer, mark)) => transfer::through(near, transfer, mark, &self.inner),
+            None => near,
+        };
+        Ok(Connection { stream, peer: to, local: own, took })
     }
 
     /// Resolves a name as the source's operating system would.
@@ -312,10 +311,11 @@ impl Inner {
         self.sticky.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn change_services(&self, change: impl FnOnce(&mut ServiceTable) -> Vec<Happening>) {
-        let happened = change(&mut self.services());
+    fn change_services(&self, change: impl FnOnce(&mut ServiceTable, Instant) -> Vec<Happening>) {
+        let now = now();
+        let happened = change(&mut self.services(), now);
         for happening in &happened {
-            self.faults.happened(happening);
+            self.faults.happened_at(happening, now);
         }
         self.services_changed.send_modify(|version| *version += 1);
     }

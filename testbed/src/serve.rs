@@ -19,8 +19,9 @@ use self::{ending::Ending, handlers::Handlers, state::StateDir};
 use crate::{
     clock::Clock,
     control::{self, ControlError},
-    control_plane::{self, AcquireError, CONTEXT, ControlPlane, ControlPlaneError, Layout, Part, Parts},
+    control_plane::{self, AcquireError, CONTEXT, ControlPlane, ControlPlaneError, Front, Layout, Part, Parts},
     fault::FaultBoard,
+    fault_webhooks::{self, WebhookError, WebhookParts},
     network::{Network, NetworkError},
     node::{self, NodeError},
     process::{Executable, ProcessError, Supervisor, supervise},
@@ -74,6 +75,9 @@ pub enum ServeError {
     /// The virtual nodes did not start, or ended.
     #[error("the virtual nodes do not run")]
     Node(#[from] NodeError),
+    /// The webhooks of faults could not be served.
+    #[error(transparent)]
+    Webhooks(#[from] WebhookError),
     /// The control socket could not be opened.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -242,10 +246,22 @@ impl Testbed<'_> {
         }
         let outside = network.serve_outside(cancel.clone()).await?;
 
-        let starting = ControlPlane::start(&parts, layout, self.supervisor, &self.shape);
+        let front = self.options.api_front.then(|| Front {
+            faults: faults.clone(),
+            clock: clock.clone(),
+            cancel: cancel.clone(),
+        });
+        let starting = ControlPlane::start(&parts, layout, self.supervisor, &self.shape, front);
         let control_plane = self.reporter.during(Step::ControlPlane, String::new, starting).await?;
         network.forward_api_server(control_plane.api.into());
         network.watch(control_plane.client.clone(), cancel.clone());
+        let webhooks = WebhookParts {
+            client: control_plane.client.clone(),
+            tls: control_plane.webhook_tls.clone(),
+            faults: faults.clone(),
+            clock: clock.clone(),
+        };
+        fault_webhooks::serve(webhooks, cancel.clone()).await?;
         let world = World {
             client: control_plane.client.clone(),
             clock,
@@ -267,7 +283,7 @@ impl Testbed<'_> {
         let ((), (), version) = self.reporter.during(Step::Nodes, detail, ready).await?;
 
         let info = self.info(&parts, &control_plane, outside.to_string(), version, started);
-        let handlers = Arc::new(Handlers::new(&info, outside, &self.shape, self.ending.clone()));
+        let handlers = Arc::new(Handlers::new(&info, outside, &self.shape, self.options.api_front, self.ending.clone()));
         control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
         if let Some(name) = &self.options.name {
             registry(self.options).enter(name, &info).await?;

@@ -60,6 +60,9 @@ pub struct Status {
     pub outside_proxy: SocketAddr,
     /// Its nodes.
     pub nodes: Vec<NodeStatus>,
+    /// Whether `api` effects can be seen: whether something stands in front of its API server.
+    #[serde(default)]
+    pub api_front: bool,
     /// The names of the faults in force.
     pub faults: Vec<String>,
 }

@@ -114,6 +114,11 @@ pub(super) fn parse(line: &[u8]) -> Result<Request, String> {
 async fn answer(request: Request, faults: &FaultBoard, handlers: &impl Handlers) -> Response {
     match request {
         Request::Status => Response::Status(Box::new(Status { faults: faults.names(), ..handlers.status() })),
+        Request::Inject(fault) if fault.needs_api_front() && !handlers.status().api_front => Response::Error(
+            "an `api` effect needs a testbed that was started with --api-front: this one's clients go straight to its API \
+             server"
+                .to_owned(),
+        ),
         Request::Inject(fault) => match fault.check() {
             Ok(()) => {
                 faults.inject(*fault);

@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, path::Path};
 
 use super::layout::Layout;
+use crate::api_front;
 
 /// The API server's address inside the cluster. Virtual: the network leads it to the real one.
 pub const API_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 240, 0, 1);
@@ -32,6 +33,16 @@ pub(super) fn etcd(layout: &Layout) -> Vec<String> {
         format!("--listen-peer-urls={peers}"),
         format!("--initial-advertise-peer-urls={peers}"),
         format!("--initial-cluster=testbed={peers}"),
+    ]
+}
+
+/// What makes the API server believe what stands in front of it about its clients.
+pub(super) fn behind_front(layout: &Layout) -> Vec<String> {
+    vec![
+        format!("--requestheader-client-ca-file={}", layout.pki("ca.crt").display()),
+        format!("--requestheader-allowed-names={}", api_front::NAME),
+        format!("--requestheader-username-headers={}", api_front::USER_HEADER),
+        format!("--requestheader-group-headers={}", api_front::GROUP_HEADER),
     ]
 }
 

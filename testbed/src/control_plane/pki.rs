@@ -8,7 +8,14 @@ use rcgen::{
 };
 use thiserror::Error;
 
-use crate::world::KubeletTls;
+use crate::{api_front, world::KubeletTls};
+
+/// The person at the testbed, and the group that makes them an administrator.
+pub(crate) const ADMIN: (&str, Option<&str>) = ("winconform-testbed-admin", Some("system:masters"));
+/// The user that the controller manager is.
+pub(crate) const CONTROLLER_MANAGER: &str = "system:kube-controller-manager";
+/// The user that the scheduler is.
+pub(crate) const SCHEDULER: &str = "system:kube-scheduler";
 
 /// A certificate or a key could not be made.
 #[derive(Debug, Error)]
@@ -37,6 +44,8 @@ pub(crate) struct Pki {
     pub(crate) kubelet: Identity,
     /// The person at the testbed, a cluster administrator.
     pub(crate) admin: Identity,
+    /// What stands in front of the API server.
+    pub(crate) front: Identity,
     /// kube-controller-manager.
     pub(crate) controller_manager: Identity,
     /// kube-scheduler.
@@ -76,13 +85,23 @@ impl Pki {
             api_server: authority.server("kube-apiserver", api_names)?,
             kubelet: authority.server("kubelet", kubelet_names)?,
             kubelet_client: authority.client(KubeletTls::CLIENT, None)?,
-            admin: authority.client("winconform-testbed-admin", Some("system:masters"))?,
-            controller_manager: authority.client("system:kube-controller-manager", None)?,
-            scheduler: authority.client("system:kube-scheduler", None)?,
+            admin: authority.client(ADMIN.0, ADMIN.1)?,
+            front: authority.client(api_front::NAME, None)?,
+            controller_manager: authority.client(CONTROLLER_MANAGER, None)?,
+            scheduler: authority.client(SCHEDULER, None)?,
             service_account_key: service_account.serialize_pem(),
             service_account_public_key: service_account.public_key_pem(),
             authority: authority.issuer.pem(),
         })
+    }
+
+    /// What webhooks of the testbed's own serve with, on this machine.
+    pub(crate) fn webhook_tls(&self) -> KubeletTls {
+        KubeletTls {
+            certificate: self.api_server.certificate.as_str().into(),
+            key: self.api_server.key.as_str().into(),
+            client_ca: self.authority.as_str().into(),
+        }
     }
 
     /// What the virtual kubelets serve and trust.

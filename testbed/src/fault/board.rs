@@ -12,10 +12,12 @@ use tokio::sync::watch;
 
 use super::{
     Fault,
+    asked::{ApiRequest, Review},
     effect::{
-        Answer, Broken, CommandEffect, Effect, ImageEffect, NodeEffects, PodEffect, Rewrite, Stage, WrongBackend,
+        AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Effect, ImageEffect, NodeEffect, NodeEffects,
+        PodEffect, Rewrite, Stage, Transfer, WrongBackend,
     },
-    flow::{Flow, Happening},
+    flow::{Flow, Happening, Subject},
     scope::{Memory, Scope, Slot},
 };
 use crate::{
@@ -88,6 +90,8 @@ pub struct Ruling {
     pub delays: Vec<(Duration, Mark)>,
     /// Which source the other end sees, by the first effect that says so.
     pub source: Option<(Rewrite, Mark)>,
+    /// What becomes of the bytes, by the first effect that says so.
+    pub transfer: Option<(Transfer, Mark)>,
 }
 
 /// What the DNS effects in force say about one question.
@@ -202,6 +206,11 @@ impl FaultBoard {
     ///
     /// The network reports pods and endpoints; reboots are reported by the node that simulates them.
     pub fn happened(&self, happening: &Happening) {
+        self.happened_at(happening, now());
+    }
+
+    /// The same, for what happened at a moment that others have noted too.
+    pub(crate) fn happened_at(&self, happening: &Happening, at: Instant) {
         let mut wake = Vec::new();
         {
             let mut state = self.state();
@@ -212,8 +221,7 @@ impl FaultBoard {
             }
             for injected in &mut state.faults {
                 injected.each(self.clock(), |effect, scope, _| {
-                    scope.happened(effect, happening);
-                    if effect.when().after.is_some() {
+                    if scope.happened(effect, happening, at) {
                         wake.push(effect.when().lasting);
                     }
                 });
@@ -225,22 +233,35 @@ impl FaultBoard {
         }
     }
 
-    /// Everything that is wrong with `node` now.
+    /// Everything that is wrong with `node` now. What of it showed is told by [`node_changed`](Self::node_changed).
     #[must_use]
     pub fn node(&self, node: &NodeFacts) -> NodeEffects {
         let mut all = NodeEffects::default();
         self.ask(|effect, scope, _| {
             if let Effect::Node(effect) = effect
                 && effect.nodes.matches(node)
-                && scope.bites(&effect.when, || node.name.clone())
             {
-                scope.memory.applied += 1;
-                all.merge(effect);
+                scope.memory.considered += 1;
+                if scope.would_bite(&effect.when, true, || Subject::of_node(node)) {
+                    all.merge(effect);
+                }
             }
         });
         all
     }
 
+    /// Notes that those of the effects on `node` that `showed` picks changed an outcome.
+    pub(crate) fn node_changed(&self, node: &NodeFacts, mut showed: impl FnMut(&NodeEffect) -> bool) {
+        self.ask(|effect, scope, _| {
+            if let Effect::Node(effect) = effect
+                && effect.nodes.matches(node)
+                && scope.would_bite(&effect.when, true, || Subject::of_node(node))
+                && showed(effect)
+            {
+                scope.memory.applied += 1;
+            }
+        });
+    }
     /// What goes wrong with `pod` at this stage of its life, if anything.
     ///
     /// Ask when the stage is reached, at every retry, and when [`changed`](Self::changed) moves on while the pod is stuck.
@@ -252,7 +273,7 @@ impl FaultBoard {
                 && effect.stage == stage
                 && found.is_none()
                 && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, String::new)
+                && scope.bites(&effect.when, || Subject::of_pod(pod))
             {
                 scope.memory.applied += 1;
                 found = Some((**effect).clone());
@@ -261,38 +282,84 @@ impl FaultBoard {
         found
     }
 
-    /// What goes wrong with pulling `image` on `node`, if anything. Ask at every attempt.
+    /// What goes wrong with pulling `image` on `node`, if anything. Ask at every attempt; it counts as applied when that is said.
     #[must_use]
-    pub fn image(&self, image: &str, node: &NodeFacts) -> Option<ImageEffect> {
+    pub fn image(&self, image: &str, node: &NodeFacts) -> Option<(ImageEffect, Mark)> {
         let mut found = None;
-        self.ask(|effect, scope, _| {
+        self.ask(|effect, scope, mark| {
             if let Effect::Image(effect) = effect
                 && found.is_none()
                 && effect.nodes.matches(node)
                 && effect.images.as_ref().is_none_or(|images| images.matches(image))
-                && scope.bites(&effect.when, String::new)
+                && scope.bites(&effect.when, || Subject { counted_by: String::new(), ..Subject::of_node(node) })
             {
-                scope.memory.applied += 1;
-                found = Some((**effect).clone());
+                found = Some(((**effect).clone(), mark));
             }
         });
         found
     }
 
-    /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution.
+    /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution; it counts as applied when that is said.
     #[must_use]
-    pub fn command(&self, pod: &PodFacts, argv: &[String]) -> Option<CommandEffect> {
+    pub fn command(&self, pod: &PodFacts, argv: &[String]) -> Option<(CommandEffect, Mark)> {
         let line = argv.join(" ");
         let mut found = None;
-        self.ask(|effect, scope, _| {
+        self.ask(|effect, scope, mark| {
             if let Effect::Command(effect) = effect
                 && found.is_none()
                 && effect.commands.as_ref().is_none_or(|commands| commands.matches(&line))
                 && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, String::new)
+                && scope.bites(&effect.when, || Subject::of_pod(pod))
             {
-                scope.memory.applied += 1;
-                found = Some((**effect).clone());
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// What goes wrong when a webhook is asked about an object, if anything. It counts as applied when that is said.
+    #[must_use]
+    pub fn admission(&self, review: &Review<'_>) -> Option<(AdmissionEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Admission(effect) = effect
+                && found.is_none()
+                && effect.is_about(review)
+                && effect.objects.matches(review)
+                && scope.bites(&effect.when, || Subject::of_word(&review.namespace))
+            {
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// The webhooks that faults in force bring along.
+    pub(crate) fn own_webhooks(&self) -> Vec<AdmissionEffect> {
+        let state = self.state();
+        let effects = state.faults.iter().flat_map(|injected| &injected.fault.effects);
+        let own = effects.filter_map(|effect| match effect {
+            Effect::Admission(effect) if effect.webhook.is_none() => Some((**effect).clone()),
+            _ => None,
+        });
+        own.collect()
+    }
+
+    /// What goes wrong with a request to the API server, if anything. It counts as applied when that is said.
+    ///
+    /// A request under way asks again, without being counted again, when [`changed`](Self::changed) moves on.
+    #[must_use]
+    pub fn api(&self, request: &ApiRequest, under_way: bool) -> Option<(ApiEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Api(effect) = effect
+                && found.is_none()
+                && effect.requests.matches(request)
+            {
+                scope.memory.considered += u64::from(!under_way);
+                if scope.would_bite(&effect.when, effect.when.sticky, || Subject::of_word(&request.user_agent)) {
+                    found = Some(((**effect).clone(), mark));
+                }
             }
         });
         found
@@ -309,9 +376,9 @@ impl FaultBoard {
                 && let Some(backend) = &effect.backend
                 && found.is_none()
                 && scope.flow(&effect.from, &effect.to, effect.both_ways, flow)
-                && scope.bites(&effect.when, || flow.pair())
+                && scope.bites(&effect.when, || flow.subject())
             {
-                found = Some((backend.clone(), scope.injected, mark));
+                found = Some((backend.clone(), scope.since(&effect.when, || flow.subject()), mark));
             }
         });
         found
@@ -325,11 +392,14 @@ impl FaultBoard {
             if let Effect::Network(effect) = effect
                 && effect.backend.is_none()
                 && scope.flow(&effect.from, &effect.to, effect.both_ways, flow)
-                && scope.bites(&effect.when, || flow.pair())
+                && scope.bites(&effect.when, || flow.subject())
             {
                 ruling.delays.extend(effect.delay.map(|span| (span.0, mark)));
                 ruling.broken = ruling.broken.or(effect.outcome.map(|outcome| (outcome, mark)));
                 ruling.source = ruling.source.or(effect.source.map(|source| (source, mark)));
+                if ruling.transfer.is_none() {
+                    ruling.transfer = effect.transfer.clone().map(|transfer| (transfer, mark));
+                }
             }
         });
         ruling
@@ -343,7 +413,10 @@ impl FaultBoard {
             if let Effect::Dns(effect) = effect
                 && effect.names.as_ref().is_none_or(|wanted| names.iter().any(|name| wanted.matches(name)))
                 && scope.origin(&effect.from, source)
-                && scope.bites(&effect.when, || names.first().cloned().unwrap_or_default())
+                && scope.bites(&effect.when, || Subject {
+                    counted_by: names.first().cloned().unwrap_or_default(),
+                    ..Subject::of_source(source)
+                })
             {
                 ruling.delays.extend(effect.delay.map(|span| (span.0, mark)));
                 if ruling.answer.is_none() {
@@ -399,6 +472,16 @@ impl FaultBoard {
                 board.clock().pass(real).await;
                 board.bump();
             });
+        }
+    }
+}
+
+impl AdmissionEffect {
+    /// Whether it is about the webhook that asks: one of the cluster's by name, or its own.
+    fn is_about(&self, review: &Review<'_>) -> bool {
+        match &self.webhook {
+            Some(wanted) => !review.own && wanted.matches(review.webhook),
+            None => review.own && self.own_name() == review.webhook,
         }
     }
 }

@@ -4,18 +4,22 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    admission::{Admission, AdmissionEffect, FailurePolicy, ObjectSelector, Operation},
+    api::{ApiEffect, Loss, RequestSelector, WatchLoss},
     command::{CommandEffect, Transport},
     dns::{Answer, DnsEffect},
     image::ImageEffect,
     network::{
-        Broken, Destination, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol, Rewrite, Vantage,
-        Vantages, WrongBackend,
+        Broken, Destination, Direction, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol, Rewrite,
+        Stop, Transfer, Vantage, Vantages, WrongBackend,
     },
     node::{Condition, ConditionStatus, EventKind, EventText, KubeletApi, NodeEffect, NodeEffects, NodeInfo},
     pod::{Outcome, PodEffect, Stage},
 };
 use super::when::When;
 
+mod admission;
+mod api;
 mod command;
 mod dns;
 mod image;
@@ -39,11 +43,15 @@ pub enum Effect {
     Network(Box<NetworkEffect>),
     /// What names resolve to.
     Dns(Box<DnsEffect>),
+    /// How objects are admitted.
+    Admission(Box<AdmissionEffect>),
+    /// How the API server answers.
+    Api(Box<ApiEffect>),
 }
 
 impl Effect {
     /// The names that a fault file gives to the kinds of effect.
-    pub const NAMES: [&'static str; 6] = ["node", "pod", "image", "command", "network", "dns"];
+    pub const NAMES: [&'static str; 8] = ["node", "pod", "image", "command", "network", "dns", "admission", "api"];
 
     /// What a fault file calls this kind of effect.
     #[must_use]
@@ -55,6 +63,8 @@ impl Effect {
             Self::Command(_) => "command",
             Self::Network(_) => "network",
             Self::Dns(_) => "dns",
+            Self::Admission(_) => "admission",
+            Self::Api(_) => "api",
         }
     }
 
@@ -68,6 +78,8 @@ impl Effect {
             Self::Command(effect) => &effect.when,
             Self::Network(effect) => &effect.when,
             Self::Dns(effect) => &effect.when,
+            Self::Admission(effect) => &effect.when,
+            Self::Api(effect) => &effect.when,
         }
     }
 }

@@ -32,6 +32,14 @@ pub struct Fault {
     pub expect: Option<Expect>,
 }
 
+impl Fault {
+    /// Whether it can be seen only by who goes through the front of the API server.
+    #[must_use]
+    pub fn needs_api_front(&self) -> bool {
+        self.effects.iter().any(|effect| matches!(effect, Effect::Api(_)))
+    }
+}
+
 /// The version of the format.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum ApiVersion {

@@ -1,8 +1,11 @@
-//! One attempt to reach something, as network effects see it.
+//! What effects are asked about: an attempt to reach something, a happening. See [`super::asked`] for requests.
 
-use std::{net::SocketAddrV4, sync::Arc};
+use std::{fmt, net::SocketAddrV4, sync::Arc};
 
-use super::effect::{Kind, Place, Protocol};
+use super::{
+    effect::{Kind, Place, Protocol},
+    when::Own,
+};
 use crate::network::{NodeFacts, PodFacts, Source};
 
 /// Where a connection ends: a pod, or something on a node itself.
@@ -96,15 +99,59 @@ impl Flow {
         })
     }
 
-    /// Who talks to what: what `oneIn` counts by.
-    pub(super) fn pair(&self) -> String {
-        let who = match &self.source {
-            Source::Outside => "outside",
-            Source::ApiServer => "api-server",
-            Source::Node(node) => node.name.as_str(),
-            Source::Pod(pod) => pod.uid.as_str(),
-        };
-        format!("{who} {}", self.to)
+    /// Who talks to what: what `oneIn` counts by, and whom triggers may have happened to.
+    pub(super) fn subject(&self) -> Subject {
+        let who = Subject::of_source(&self.source);
+        let mut about = who.about;
+        about.extend(self.service.as_ref().map(|service| (Own::Service, service.to_string())));
+        about.extend(self.end.pod.as_ref().map(|pod| (Own::Pod, pod.uid.clone())));
+        about.extend([&self.end.node, &self.named_node].into_iter().flatten().map(|node| (Own::Node, node.name.clone())));
+        Subject { counted_by: format!("{} {}", who.who, self.to), who: who.who, about }
+    }
+}
+
+/// Whom one question is about.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Subject {
+    /// What `oneIn` and `probability` count by.
+    pub(super) counted_by: String,
+    /// What they decide for once and for all where they are `sticky`.
+    pub(super) who: String,
+    /// To whom a trigger of `own` may have happened.
+    pub(super) about: Vec<(Own, String)>,
+}
+
+impl Subject {
+    /// A node itself; what is decided about it stays.
+    pub(super) fn of_node(node: &NodeFacts) -> Self {
+        Self { counted_by: node.name.clone(), who: node.name.clone(), about: vec![(Own::Node, node.name.clone())] }
+    }
+
+    /// A pod; counted with all others.
+    pub(super) fn of_pod(pod: &PodFacts) -> Self {
+        let about = vec![(Own::Pod, pod.uid.clone()), (Own::Node, pod.node.name.clone())];
+        Self { counted_by: String::new(), who: pod.uid.clone(), about }
+    }
+
+    /// Something without a place; counted with all others.
+    pub(super) fn of_word(who: &str) -> Self {
+        Self { counted_by: String::new(), who: who.to_owned(), about: Vec::new() }
+    }
+
+    /// Who connects or asks.
+    pub(super) fn of_source(source: &Source) -> Self {
+        match source {
+            Source::Outside => Self::of_word("outside"),
+            Source::ApiServer => Self::of_word("api-server"),
+            Source::Node(node) => Self::of_node(node),
+            Source::Pod(pod) => Self::of_pod(pod),
+        }
+    }
+}
+
+impl fmt::Display for ServiceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
     }
 }
 
@@ -115,10 +162,32 @@ pub enum Happening {
     EndpointRemoved(ServiceName),
     /// A Service gained a backend.
     EndpointAdded(ServiceName),
+    /// A Service was made.
+    ServiceAdded(ServiceName),
+    /// A Service was deleted.
+    ServiceRemoved(ServiceName),
     /// A pod was deleted.
     PodDeleted(Arc<PodFacts>),
     /// A pod got its address.
     PodStarted(Arc<PodFacts>),
+    /// A container of a pod was started again.
+    ContainerRestarted(Arc<PodFacts>),
     /// A node was rebooted.
     NodeRebooted(Arc<NodeFacts>),
+}
+
+impl Happening {
+    /// Whom it happened to.
+    pub(super) fn whom(&self) -> Vec<(Own, String)> {
+        match self {
+            Self::EndpointRemoved(service)
+            | Self::EndpointAdded(service)
+            | Self::ServiceAdded(service)
+            | Self::ServiceRemoved(service) => vec![(Own::Service, service.to_string())],
+            Self::PodDeleted(pod) | Self::PodStarted(pod) | Self::ContainerRestarted(pod) => {
+                vec![(Own::Pod, pod.uid.clone()), (Own::Node, pod.node.name.clone())]
+            }
+            Self::NodeRebooted(node) => vec![(Own::Node, node.name.clone())],
+        }
+    }
 }

@@ -88,6 +88,16 @@ impl Patterns {
     }
 }
 
+impl Patterns {
+    /// Whether one of them is the empty text, which stands for having nothing.
+    pub(super) fn mean_none(&self) -> bool {
+        match self {
+            Self::One(pattern) => pattern.0.is_empty(),
+            Self::Many(patterns) => patterns.iter().any(|pattern| pattern.0.is_empty()),
+        }
+    }
+}
+
 impl From<&str> for Patterns {
     fn from(text: &str) -> Self {
         Self::One(Pattern::new(text))

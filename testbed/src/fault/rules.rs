@@ -3,9 +3,11 @@
 use std::collections::HashSet;
 
 use super::{
-    effect::{Effect, NetworkEffect, NodeEffect, NodeInfo, Outcome, PodEffect, Stage},
+    effect::{
+        Admission, AdmissionEffect, ApiEffect, Effect, NetworkEffect, NodeEffect, NodeInfo, Outcome, PodEffect, Stage,
+    },
     file::Fault,
-    select::{Nth, PodSelector},
+    select::PodSelector,
     when::{Trigger, When},
 };
 
@@ -71,6 +73,8 @@ fn check_effect(effect: &Effect) -> Result<(), String> {
             }
             Ok(())
         }
+        Effect::Admission(effect) => check_admission(effect),
+        Effect::Api(effect) => check_api(effect),
     }
 }
 
@@ -82,8 +86,23 @@ fn check_when(when: &When) -> Result<(), String> {
     if when.one_in == Some(0) {
         return Err("`oneIn` counts from 1".into());
     }
+    if when.times == Some(0) {
+        return Err("`times` counts from 1".into());
+    }
+    if when.probability.is_some_and(|chance| !(chance > 0.0 && chance <= 1.0)) {
+        return Err("a `probability` is above 0 and at most 1".into());
+    }
+    if when.seed != 0 && when.probability.is_none() {
+        return Err("`seed` needs a `probability`".into());
+    }
+    if when.sticky && when.probability.is_none() && when.one_in.is_none() {
+        return Err("`sticky` needs `oneIn` or a `probability`".into());
+    }
     if when.lasting.is_some() && when.after.is_none() {
         return Err("`for` needs an `after` (from the injection on, it is `end`)".into());
+    }
+    if (when.own.is_some() || when.times.is_some()) && when.after.is_none() {
+        return Err("`own` and `times` need an `after`".into());
     }
     if let (Some(start), Some(end)) = (when.start, when.end)
         && start >= end
@@ -91,15 +110,64 @@ fn check_when(when: &When) -> Result<(), String> {
         return Err(format!("it ends ({end}) before it starts ({start})"));
     }
     match &when.after {
-        Some(Trigger::PodDeleted(pods) | Trigger::PodStarted(pods)) => check_selector(pods),
+        Some(Trigger::PodDeleted(pods) | Trigger::PodStarted(pods) | Trigger::ContainerRestarted(pods)) => check_selector(pods),
         _ => Ok(()),
     }
 }
 
 fn check_selector(pods: &PodSelector) -> Result<(), String> {
-    match pods.nth {
-        Some(Nth::Only(0) | Nth::Every(0) | Nth::From(0)) => Err("`nth` counts from 1".into()),
-        _ => Ok(()),
+    let Some(nth) = &pods.nth else { return Ok(()) };
+    let numbers = [nth.only, nth.every, nth.from, nth.to];
+    if numbers.contains(&Some(0)) {
+        return Err("`nth` counts from 1".into());
+    }
+    if numbers.iter().all(Option::is_none) {
+        return Err("`nth` needs `only`, `every`, `from` or `to`".into());
+    }
+    Ok(())
+}
+
+fn check_admission(effect: &AdmissionEffect) -> Result<(), String> {
+    let denies = effect.outcome == Admission::Denies;
+    if effect.outcome == Admission::Answers && effect.delay.is_none() {
+        return changes_nothing("an `outcome` or a `delay`");
+    }
+    if (effect.code.is_some() || effect.message.is_some()) && !denies {
+        return Err("`code` and `message` are for `outcome: denies`".into());
+    }
+    if effect.code.is_some_and(|code| !(400..=599).contains(&code)) {
+        return Err("`code` is an HTTP code from 400 to 599".into());
+    }
+    if effect.patch.is_some() != (effect.outcome == Admission::Patches) {
+        return Err("`patch` and `outcome: patches` belong together".into());
+    }
+    if effect.webhook.is_some() && (effect.name.is_some() || effect.failure_policy.is_some()) {
+        return Err("`name` and `failurePolicy` are for a webhook of the fault's own".into());
+    }
+    if effect.webhook.is_none() && effect.outcome == Admission::Ignores {
+        return Err("a webhook of the fault's own has nothing to ignore; `webhook` names the cluster's".into());
+    }
+    if effect.own_name().split('.').count() < 3 || effect.own_name().contains('/') {
+        return Err(format!("`{}` is not the name of a webhook, like `policy.example.com`", effect.own_name()));
+    }
+    if effect.objects.resources.is_empty() || effect.objects.operations.is_empty() {
+        return Err("`objects` needs resources and operations".into());
+    }
+    Ok(())
+}
+
+fn check_api(effect: &ApiEffect) -> Result<(), String> {
+    let ways = [effect.status.is_some(), effect.connection.is_some(), effect.watch.is_some()];
+    match ways.into_iter().filter(|way| *way).count() {
+        0 if effect.delay.is_none() => changes_nothing("`status`, `connection`, `watch` or `delay`"),
+        0 | 1 if effect.status.is_none() && (effect.message.is_some() || effect.retry_after.is_some()) => {
+            Err("`message` and `retryAfter` are for a `status`".into())
+        }
+        _ if effect.status.is_some_and(|status| !(400..=599).contains(&status)) => {
+            Err("`status` is an HTTP code from 400 to 599".into())
+        }
+        0 | 1 => Ok(()),
+        _ => Err("`status`, `connection` and `watch` exclude each other".into()),
     }
 }
 
@@ -113,6 +181,8 @@ fn check_node(effect: &NodeEffect) -> Result<(), String> {
         || !effect.taints.is_empty()
         || !effect.remove_taints.is_empty()
         || effect.node_info != NodeInfo::default()
+        || effect.unschedulable.is_some()
+        || !effect.resources.is_empty()
         || effect.lease_stopped
         || effect.kubelet.is_some()
         || effect.handlers.is_some()
@@ -140,9 +210,18 @@ fn has_exit_code(outcome: Outcome, stage: Stage) -> bool {
 }
 
 fn check_network(effect: &NetworkEffect) -> Result<(), String> {
-    let ends = effect.outcome.is_some() || effect.delay.is_some() || effect.source.is_some();
+    if let Some(transfer) = &effect.transfer {
+        if transfer.outcome.is_none() && transfer.delay.is_none() {
+            return Err("`transfer` needs an `outcome` or a `delay`".into());
+        }
+        if effect.outcome.is_some() {
+            return Err("a connection with an `outcome` of its own has no `transfer`".into());
+        }
+    }
+    let ends =
+        effect.outcome.is_some() || effect.delay.is_some() || effect.source.is_some() || effect.transfer.is_some();
     match (&effect.backend, ends) {
-        (None, false) => changes_nothing("`outcome`, `delay`, `backend` or `source`"),
+        (None, false) => changes_nothing("`outcome`, `delay`, `backend`, `source` or `transfer`"),
         (Some(_), true) => Err("`backend` goes into an effect of its own".into()),
         (Some(_), false) if effect.both_ways => Err("`backend` has no way back".into()),
         (Some(_), false) if !effect.to.pod.is_empty() || effect.to.place.is_some() => {

@@ -2,15 +2,15 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use super::{
     effect::{Destination, Effect, Kind, Origin, Vantage},
-    flow::{Flow, Happening, ServiceName},
+    flow::{Flow, Happening, ServiceName, Subject},
     pattern::allows,
     select::PodSelector,
-    when::{ServiceSelector, Trigger, When},
+    when::{Own, ServiceSelector, Trigger, When},
 };
 use crate::{
     clock::Clock,
@@ -24,12 +24,30 @@ pub(super) struct Memory {
     pub(super) considered: u64,
     /// How often the effect changed an outcome.
     pub(super) applied: u64,
-    /// Things that fitted so far, by what `oneIn` counts.
-    turns: HashMap<String, u32>,
-    /// The numbers that pods have in each selector with `nth`.
-    numbers: HashMap<Slot, HashMap<String, u64>>,
-    /// When the event that the effect waits for last happened.
-    triggered: Option<Instant>,
+    /// Things that fitted so far, by what `oneIn` and `probability` count, in the order in which these first came.
+    turns: HashMap<String, Turns>,
+    /// What was decided for good, where the effect is `sticky`.
+    decided: HashMap<String, bool>,
+    /// The numbers that pods have in each selector with `nth`, by group.
+    numbers: HashMap<(Slot, String), HashMap<String, u64>>,
+    /// How often the event that the effect waits for happened: to each, and (under no name) to any.
+    happened: HashMap<Option<(Own, String)>, Happened>,
+}
+
+/// How often something came along.
+#[derive(Debug, Default)]
+struct Turns {
+    ordinal: u64,
+    count: u64,
+}
+
+/// How often a trigger was pulled.
+#[derive(Debug, Clone, Copy)]
+struct Happened {
+    times: u32,
+    /// When the effect came into force by it.
+    since: Option<Instant>,
+    last: Instant,
 }
 
 /// A place for a pod selector in an effect; each numbers its own pods.
@@ -59,15 +77,15 @@ impl Scope<'_> {
             return false;
         }
         // A pod is numbered when it is first seen, whatever its age.
-        let number = selector.nth.map(|nth| nth.matches(self.number(slot, &pod.uid)));
+        let number = selector.nth.as_ref().map(|nth| nth.matches(self.number((slot, nth.group(pod)), &pod.uid)));
         let age = self.now.saturating_duration_since(pod.started);
         number.unwrap_or(true)
             && selector.younger_than.is_none_or(|span| age < self.clock.scaled(span.0))
             && selector.older_than.is_none_or(|span| age >= self.clock.scaled(span.0))
     }
 
-    fn number(&mut self, slot: Slot, uid: &str) -> u64 {
-        let numbers = self.memory.numbers.entry(slot).or_default();
+    fn number(&mut self, among: (Slot, String), uid: &str) -> u64 {
+        let numbers = self.memory.numbers.entry(among).or_default();
         let next = numbers.len() as u64 + 1;
         *numbers.entry(uid.to_owned()).or_insert(next)
     }
@@ -124,18 +142,47 @@ impl Scope<'_> {
     }
 
     /// Counts one thing that the selectors fit, and says whether the effect bites this time.
-    pub(super) fn bites(&mut self, when: &When, counted_by: impl FnOnce() -> String) -> bool {
+    pub(super) fn bites(&mut self, when: &When, subject: impl FnOnce() -> Subject) -> bool {
         self.memory.considered += 1;
-        if !self.in_force(when) {
-            return false;
-        }
-        let Some(one_in) = when.one_in else { return true };
-        let turn = self.memory.turns.entry(counted_by()).or_default();
-        *turn = (*turn + 1) % one_in.max(1);
-        *turn == 0
+        self.would_bite(when, when.sticky, subject)
     }
 
-    fn in_force(&self, when: &When) -> bool {
+    /// Whether the effect bites, without counting; `sticky` things are decided about once.
+    pub(super) fn would_bite(&mut self, when: &When, sticky: bool, subject: impl FnOnce() -> Subject) -> bool {
+        let chancy = when.one_in.is_some() || when.probability.is_some();
+        if !chancy && when.own.is_none() {
+            return self.in_force(when, &[]);
+        }
+        let subject = subject();
+        if !self.in_force(when, &subject.about) {
+            return false;
+        }
+        if !chancy {
+            return true;
+        }
+        if !sticky {
+            return self.turn(when, &subject.counted_by);
+        }
+        if let Some(decided) = self.memory.decided.get(&subject.who) {
+            return *decided;
+        }
+        // One count for all: each is decided about only once.
+        let decided = self.turn(when, "");
+        self.memory.decided.insert(subject.who, decided);
+        decided
+    }
+
+    /// Whether this is the time that `oneIn` and `probability` mean.
+    fn turn(&mut self, when: &When, counted_by: &str) -> bool {
+        let known = self.memory.turns.len() as u64;
+        let turns = (self.memory.turns.entry(counted_by.to_owned()))
+            .or_insert_with(|| Turns { ordinal: known, count: 0 });
+        turns.count += 1;
+        when.one_in.is_none_or(|n| turns.count.is_multiple_of(u64::from(n.max(1))))
+            && when.probability.is_none_or(|p| chance(when.seed, turns.ordinal, turns.count) < p)
+    }
+
+    fn in_force(&self, when: &When, about: &[(Own, String)]) -> bool {
         let since = self.now.saturating_duration_since(self.injected);
         let passed = |span: super::Span| since >= self.clock.scaled(span.0);
         if when.start.is_some_and(|start| !passed(start)) || when.end.is_some_and(passed) {
@@ -144,27 +191,64 @@ impl Scope<'_> {
         if when.after.is_none() {
             return true;
         }
-        self.memory.triggered.is_some_and(|at| {
-            when.lasting.is_none_or(|lasting| self.now.saturating_duration_since(at) < self.clock.scaled(lasting.0))
+        self.happened_to(when, about).any(|happened| {
+            let age = self.now.saturating_duration_since(happened.last);
+            when.lasting.is_none_or(|lasting| age < self.clock.scaled(lasting.0))
         })
     }
 
-    /// Notes an event that the effect may wait for.
-    pub(super) fn happened(&mut self, effect: &Effect, happening: &Happening) {
+    /// What the effect waited for, as often as it must have happened.
+    fn happened_to(&self, when: &When, about: &[(Own, String)]) -> impl Iterator<Item = &Happened> {
+        let whom: Vec<Option<(Own, String)>> = match when.own {
+            None => vec![None],
+            Some(own) => about.iter().filter(|(kind, _)| *kind == own).cloned().map(Some).collect(),
+        };
+        whom.into_iter().filter_map(|whom| self.memory.happened.get(&whom)).filter(|happened| happened.since.is_some())
+    }
+
+    /// Since when the effect is in force: for what looks back at how things were before.
+    pub(super) fn since(&self, when: &When, subject: impl FnOnce() -> Subject) -> Instant {
+        if when.after.is_none() {
+            return self.injected;
+        }
+        let about = if when.own.is_some() { subject().about } else { Vec::new() };
+        let earliest = self.happened_to(when, &about).filter_map(|happened| happened.since).min();
+        earliest.unwrap_or(self.injected)
+    }
+
+    /// Notes an event that the effect may wait for, and says whether it does.
+    pub(super) fn happened(&mut self, effect: &Effect, happening: &Happening, at: Instant) -> bool {
         if let Happening::PodStarted(pod) = happening {
             self.seen(effect, pod);
         }
-        let fits = match (&effect.when().after, happening) {
+        let when = effect.when();
+        let fits = match (&when.after, happening) {
             (Some(Trigger::EndpointRemoved(wanted)), Happening::EndpointRemoved(service))
-            | (Some(Trigger::EndpointAdded(wanted)), Happening::EndpointAdded(service)) => wanted.matches(service),
+            | (Some(Trigger::EndpointAdded(wanted)), Happening::EndpointAdded(service))
+            | (Some(Trigger::ServiceAdded(wanted)), Happening::ServiceAdded(service))
+            | (Some(Trigger::ServiceRemoved(wanted)), Happening::ServiceRemoved(service)) => wanted.matches(service),
             (Some(Trigger::PodDeleted(wanted)), Happening::PodDeleted(pod))
-            | (Some(Trigger::PodStarted(wanted)), Happening::PodStarted(pod)) => self.pod(Slot::Trigger, wanted, pod),
+            | (Some(Trigger::PodStarted(wanted)), Happening::PodStarted(pod))
+            | (Some(Trigger::ContainerRestarted(wanted)), Happening::ContainerRestarted(pod)) => {
+                self.pod(Slot::Trigger, wanted, pod)
+            }
             (Some(Trigger::NodeRebooted(wanted)), Happening::NodeRebooted(node)) => wanted.matches(node),
             _ => false,
         };
         if fits {
-            self.memory.triggered = Some(self.now);
+            let enough = when.times.unwrap_or(1);
+            // Just before: what looks back wants to see how it was until then.
+            let before = at.checked_sub(Duration::from_nanos(1)).unwrap_or(at);
+            for whom in std::iter::once(None).chain(happening.whom().into_iter().map(Some)) {
+                let known = (self.memory.happened.entry(whom)).or_insert(Happened { times: 0, since: None, last: at });
+                known.times = known.times.saturating_add(1);
+                known.last = at;
+                if known.times >= enough {
+                    known.since.get_or_insert(before);
+                }
+            }
         }
+        fits
     }
 
     /// Numbers a pod in every selector that counts, so that the numbers follow the order in which pods start.
@@ -174,7 +258,9 @@ impl Scope<'_> {
             Effect::Command(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Network(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, Some(&effect.to.pod))],
             Effect::Dns(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, None)],
-            Effect::Node(_) | Effect::Image(_) => [(Slot::Subject, None), (Slot::To, None)],
+            Effect::Node(_) | Effect::Image(_) | Effect::Admission(_) | Effect::Api(_) => {
+                [(Slot::Subject, None), (Slot::To, None)]
+            }
         };
         for (slot, selector) in slots {
             if let Some(selector) = selector.filter(|selector| selector.nth.is_some()) {
@@ -182,6 +268,16 @@ impl Scope<'_> {
             }
         }
     }
+}
+
+/// A number in 0..1 that follows from these (SplitMix64's finisher).
+fn chance(seed: u64, stream: u64, turn: u64) -> f64 {
+    let mut z = seed ^ stream.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ turn.wrapping_mul(0xd1b5_4a32_d192_ed03);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^= z >> 31;
+    // 32 bits are exact in a float.
+    f64::from((z >> 32) as u32) / f64::from(u32::MAX)
 }
 
 /// A destination's kinds for the way back, where a Service's backend is simply a pod.

@@ -27,6 +27,9 @@ pub struct NodeSelector {
     /// By the whole Windows build (`10.0.20348.2582`, `10.0.20348.*`); a Linux node has none and never fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub build: Option<Patterns>,
+    /// By processor (`amd64`, `arm64`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arch: Option<Patterns>,
     /// By container runtime (`containerd://1.7.*`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<Patterns>,
@@ -42,6 +45,7 @@ impl NodeSelector {
         allows(self.name.as_ref(), &node.name)
             && self.os.is_none_or(|os| os == node.os)
             && self.build.as_ref().is_none_or(|build| node.build.as_ref().is_some_and(|own| build.matches(own)))
+            && allows(self.arch.as_ref(), &node.arch)
             && allows(self.runtime.as_ref(), &node.runtime)
             && labels_match(&self.labels, &node.labels)
     }
@@ -76,13 +80,13 @@ pub struct PodSelector {
     /// By service account.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_account: Option<Patterns>,
-    /// By the Windows user it asks for; a pod that asks for none never fits.
+    /// By the Windows user it asks for; `""` means a pod that asks for none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run_as_user: Option<Patterns>,
-    /// By its group managed service account; a pod without one never fits.
+    /// By its group managed service account; `""` means a pod without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gmsa: Option<Patterns>,
-    /// By its runtime class; a pod without one never fits.
+    /// By its runtime class; `""` means a pod without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_class: Option<Patterns>,
     /// Whether it uses the host's network.
@@ -97,31 +101,67 @@ pub struct PodSelector {
     /// Whether it was there before the fault was injected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub existing: Option<bool>,
-    /// Only the n-th of the pods that the other constraints fit, in the order in which they started.
+    /// Only some of the pods that the other constraints fit, by the order in which they start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nth: Option<Nth>,
 }
 
-/// Which of several pods.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Nth {
-    /// The pod with this number, from 1.
-    Only(u64),
+/// Which of several pods, by their numbers in the order in which they start, from 1. Every constraint must hold.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Nth {
+    /// The pod with this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub only: Option<u64>,
     /// Every pod whose number is a multiple of this.
-    Every(u64),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub every: Option<u64>,
     /// The pods from this number on.
-    From(u64),
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<u64>,
+    /// The pods up to this number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub to: Option<u64>,
+    /// Among which pods they are numbered; among all that fit when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per: Option<Per>,
+}
+
+/// Among which pods the pods are numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Per {
+    /// Those of one node.
+    Node,
+    /// Those of one namespace.
+    Namespace,
+    /// Those with one service account.
+    ServiceAccount,
+    /// Those with one group managed service account.
+    Gmsa,
+    /// Those with the same images.
+    Image,
 }
 
 impl Nth {
     /// Whether the pod with this number (from 1) is meant.
     #[must_use]
-    pub fn matches(self, number: u64) -> bool {
-        match self {
-            Self::Only(n) => number == n,
-            Self::Every(n) => n != 0 && number.is_multiple_of(n),
-            Self::From(n) => number >= n,
+    pub fn matches(&self, number: u64) -> bool {
+        self.only.is_none_or(|n| number == n)
+            && self.every.is_none_or(|n| n != 0 && number.is_multiple_of(n))
+            && self.from.is_none_or(|n| number >= n)
+            && self.to.is_none_or(|n| number <= n)
+    }
+
+    /// The pods among which `pod` is numbered, in a word.
+    pub(super) fn group(&self, pod: &PodFacts) -> String {
+        match self.per {
+            None => String::new(),
+            Some(Per::Node) => pod.node.name.clone(),
+            Some(Per::Namespace) => pod.namespace.clone(),
+            Some(Per::ServiceAccount) => format!("{}/{}", pod.namespace, pod.service_account),
+            Some(Per::Gmsa) => pod.gmsa.clone().unwrap_or_default(),
+            Some(Per::Image) => pod.images.join(" "),
         }
     }
 }
@@ -131,7 +171,10 @@ impl PodSelector {
     #[must_use]
     pub fn matches(&self, pod: &PodFacts) -> bool {
         let wanted = |patterns: &Option<Patterns>, own: &Option<String>| {
-            patterns.as_ref().is_none_or(|patterns| own.as_ref().is_some_and(|own| patterns.matches(own)))
+            patterns.as_ref().is_none_or(|patterns| match own {
+                Some(own) => patterns.matches(own),
+                None => patterns.mean_none(),
+            })
         };
         allows(self.name.as_ref(), &pod.name)
             && allows(self.namespace.as_ref(), &pod.namespace)

@@ -10,7 +10,7 @@ use super::{
 };
 
 /// When an effect is in force; left out, from injection to healing and every time.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct When {
     /// From this long after the fault was injected.
@@ -22,19 +22,53 @@ pub struct When {
     /// Only once this has happened (after the injection).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub after: Option<Trigger>,
+    /// With `after`: only once it has happened so many times.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1))]
+    pub times: Option<u32>,
     /// With `after`: only for this long after it happened (again).
     #[serde(rename = "for", skip_serializing_if = "Option::is_none")]
     pub lasting: Option<Span>,
+    /// With `after`: only for the Service, the pod or the node that it happened to, not for others like it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub own: Option<Own>,
     /// Only every n-th time that the selectors fit: counted per source and destination for connections and names, per effect otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub one_in: Option<u32>,
+    /// Only with this probability, each time that the selectors fit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0.0, max = 1.0))]
+    pub probability: Option<f64>,
+    /// What the chances of `probability` follow from: the same seed decides alike.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub seed: u64,
+    /// With `oneIn` or `probability`: decide once for each pod or other source, and stay with it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub sticky: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands out references")]
+fn is_zero(seed: &u64) -> bool {
+    *seed == 0
 }
 
 impl When {
     pub(super) fn is_always(&self) -> bool {
         *self == Self::default()
     }
+}
+
+/// What an event must have happened to, so that it concerns a connection, a pod, ….
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Own {
+    /// The Service that the connection goes through.
+    Service,
+    /// The pod at either end, or the pod itself.
+    Pod,
+    /// The node at either end, or that the pod runs on.
+    Node,
 }
 
 /// Something that happens in a cluster and that an effect can wait for.
@@ -45,10 +79,16 @@ pub enum Trigger {
     EndpointRemoved(ServiceSelector),
     /// A Service gained a backend.
     EndpointAdded(ServiceSelector),
+    /// A Service was made.
+    ServiceAdded(ServiceSelector),
+    /// A Service was deleted.
+    ServiceRemoved(ServiceSelector),
     /// A pod was deleted.
     PodDeleted(PodSelector),
     /// A pod got its address.
     PodStarted(PodSelector),
+    /// A container of a pod was started again.
+    ContainerRestarted(PodSelector),
     /// A node was rebooted.
     NodeRebooted(NodeSelector),
 }

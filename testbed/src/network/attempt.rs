@@ -11,7 +11,7 @@ use super::{
     services::Backend,
 };
 use crate::{
-    fault::{Broken, End, Flow, Kind, Mark, Protocol, Rewrite, Ruling, WrongBackend},
+    fault::{Broken, End, Flow, Kind, Mark, Protocol, Rewrite, Ruling, Transfer, WrongBackend},
     shape::Os,
 };
 
@@ -29,6 +29,8 @@ pub(super) struct Attempt {
     pub(super) client: Ipv4Addr,
     /// How it ends.
     pub(super) fate: Fate,
+    /// What becomes of its bytes, where it opens.
+    pub(super) transfer: Option<(Transfer, Mark)>,
 }
 
 /// How an attempt ends.
@@ -66,7 +68,7 @@ impl Inner {
         let round_trip = round_trip(&flow);
         self.rule(
             self.faults.network(&flow),
-            Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy },
+            Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy, transfer: None },
             &flow,
         )
     }
@@ -174,6 +176,9 @@ impl Inner {
         {
             attempt.fate = Fate::Broken(broken);
             self.faults.applied(mark);
+        }
+        if matches!(attempt.fate, Fate::Open(_, Some(_))) {
+            attempt.transfer = ruling.transfer;
         }
         if let Some((rewrite, mark)) = ruling.source
             && let Some(client) = rewritten(rewrite, flow)

@@ -96,20 +96,26 @@ pub(super) struct ServiceTable {
 }
 
 impl ServiceTable {
-    pub(super) fn put_service(&mut self, service: Service) {
-        self.services.insert(service.name.clone(), service);
-    }
-
-    pub(super) fn remove_service(&mut self, name: &ServiceName) {
-        self.services.remove(name);
-        if !self.slices.values().any(|(owner, _)| owner == name) {
-            self.history.remove(name);
+    pub(super) fn put_service(&mut self, service: Service) -> Vec<Happening> {
+        let name = service.name.clone();
+        match self.services.insert(name.clone(), service) {
+            None => vec![Happening::ServiceAdded(name)],
+            Some(_) => Vec::new(),
         }
     }
 
+    pub(super) fn remove_service(&mut self, name: &ServiceName) -> Vec<Happening> {
+        let known = self.services.remove(name).is_some();
+        if !self.slices.values().any(|(owner, _)| owner == name) {
+            self.history.remove(name);
+        }
+        known.then(|| Happening::ServiceRemoved(name.clone())).into_iter().collect()
+    }
+
     /// Keeps only the Services that a new list still has.
-    pub(super) fn retain_services(&mut self, keep: impl Fn(&ServiceName) -> bool) {
-        self.services.retain(|name, _| keep(name));
+    pub(super) fn retain_services(&mut self, keep: impl Fn(&ServiceName) -> bool) -> Vec<Happening> {
+        let gone: Vec<_> = self.services.keys().filter(|name| !keep(name)).cloned().collect();
+        gone.iter().flat_map(|name| self.remove_service(name)).collect()
     }
 
     /// Stores one slice of a Service's endpoints; says what that changed for its connections.

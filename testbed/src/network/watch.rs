@@ -48,10 +48,9 @@ impl Network {
                 }
                 Ok(Event::Apply(object)) => self.put_service(service(&object)),
                 Ok(Event::Delete(object)) => self.remove_service(&service(&object).name),
-                Ok(Event::InitDone) => self.inner.change_services(|table| {
-                    table.retain_services(|name| listed.contains(name));
-                    Vec::new()
-                }),
+                Ok(Event::InitDone) => {
+                    self.inner.change_services(|table, _| table.retain_services(|name| listed.contains(name)));
+                }
                 Err(error) => tracing::debug!(%error, "the watch of Services is interrupted"),
             }
         }
@@ -72,9 +71,9 @@ impl Network {
                     let (namespace, name) = key(&object);
                     self.remove_slice(&namespace, &name);
                 }
-                Ok(Event::InitDone) => self
-                    .inner
-                    .change_services(|table| table.retain_slices(|slice| listed.contains(slice), super::now())),
+                Ok(Event::InitDone) => {
+                    self.inner.change_services(|table, now| table.retain_slices(|slice| listed.contains(slice), now));
+                }
                 Err(error) => tracing::debug!(%error, "the watch of EndpointSlices is interrupted"),
             }
         }

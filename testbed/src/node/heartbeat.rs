@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use tokio::{sync::watch, time::MissedTickBehavior};
 
 use super::{host::Host, object};
-use crate::fault::{Condition, EventText, NodeEffects};
+use crate::fault::{Condition, EventText, NodeEffect, NodeEffects};
 
 /// How often an unchanged status is posted, as kubelets with leases do.
 const REPORT: Duration = Duration::from_secs(300);
@@ -56,6 +56,9 @@ pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<A
         }
         match posted {
             Ok(()) => {
+                if changed {
+                    host.effects_showed(|effect| shows(&host, effect));
+                }
                 applied = effects;
                 host.world.faults.taken_up(host.name(), version);
             }
@@ -65,6 +68,24 @@ pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<A
             }
         }
     }
+}
+
+/// Whether the Node object is another one because of an effect.
+fn shows(host: &Host, effect: &NodeEffect) -> bool {
+    let mut alone = NodeEffects::default();
+    alone.merge(effect);
+    let healthy = NodeEffects::default();
+    let status = |effects: &NodeEffects| {
+        let conditions = object::conditions(effects, &[], Timestamp::UNIX_EPOCH);
+        object::status(&host.shape, &host.facts, &[], effects, conditions)
+    };
+    let spec = |effects: &NodeEffects| taints(object::taints(&host.shape), object::taints(&host.shape), effects, &healthy);
+    let relabels = effect.labels.iter().any(|(key, value)| host.facts.labels.get(key) != value.as_ref());
+    relabels
+        || effect.unschedulable == Some(true)
+        || !effect.events.is_empty()
+        || status(&alone) != status(&healthy)
+        || spec(&alone) != spec(&healthy)
 }
 
 fn conditions_of(node: &Node) -> Vec<NodeCondition> {
@@ -102,9 +123,9 @@ async fn post(
 
 /// Sets and removes labels and taints, and takes back what healed faults had set.
 async fn mark(host: &Host, effects: &NodeEffects, before: &NodeEffects) -> kube::Result<()> {
-    if (&effects.labels, &effects.taints, &effects.remove_taints)
-        == (&before.labels, &before.taints, &before.remove_taints)
-    {
+    let marks =
+        |effects: &NodeEffects| (effects.labels.clone(), effects.taints.clone(), effects.remove_taints.clone());
+    if marks(effects) == marks(before) && effects.unschedulable == before.unschedulable {
         return Ok(());
     }
     let nodes: Api<Node> = Api::all(host.world.client.clone());
@@ -115,10 +136,13 @@ async fn mark(host: &Host, effects: &NodeEffects, before: &NodeEffects) -> kube:
     for _ in 0..ATTEMPTS {
         let node = nodes.get(host.name()).await?;
         let present = node.spec.and_then(|spec| spec.taints).unwrap_or_default();
-        let patch = json!({
+        let mut patch = json!({
             "metadata": {"labels": labels, "resourceVersion": node.metadata.resource_version},
             "spec": {"taints": taints(present, object::taints(&host.shape), effects, before)},
         });
+        if effects.unschedulable != before.unschedulable {
+            patch["spec"]["unschedulable"] = json!(effects.unschedulable.unwrap_or(false));
+        }
         last = nodes.patch(host.name(), &PatchParams::default(), &Patch::Merge(patch)).await.map(|_| ());
         match &last {
             Err(kube::Error::Api(status)) if status.code == 409 => {}

@@ -15,7 +15,7 @@ use super::{
     recorder::Recorder,
 };
 use crate::{
-    fault::NodeEffects,
+    fault::{NodeEffect, NodeEffects},
     image::{self, HostPlatform, Image},
     network::NodeFacts,
     pod::Cell,
@@ -62,6 +62,11 @@ impl Host {
     /// What is wrong with the node now.
     pub(crate) fn effects(&self) -> NodeEffects {
         self.world.faults.node(&self.facts)
+    }
+
+    /// Notes that those of the effects on the node that `showed` picks changed an outcome.
+    pub(crate) fn effects_showed(&self, showed: impl FnMut(&NodeEffect) -> bool) {
+        self.world.faults.node_changed(&self.facts, showed);
     }
 
     /// What decides which images the node takes.

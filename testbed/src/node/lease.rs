@@ -35,7 +35,9 @@ pub(super) async fn keep(host: Arc<Host>, uid: String) {
     let mut faults = host.world.faults.changed();
     let mut exists = false;
     loop {
-        if !host.effects().lease_stopped {
+        if host.effects().lease_stopped {
+            host.effects_showed(|effect| effect.lease_stopped);
+        } else {
             let renewed =
                 if exists { renew(&leases, host.name()).await } else { create(&leases, host.name(), &uid).await };
             match renewed {

@@ -104,8 +104,9 @@ pub(super) fn status(
             &allocatable_cpu(&shape.cpu),
             &allocatable_memory(&shape.memory),
             "123221307598",
+            effects,
         )),
-        capacity: Some(resources(shape, &shape.cpu, &shape.memory, "133703676Ki")),
+        capacity: Some(resources(shape, &shape.cpu, &shape.memory, "133703676Ki", effects)),
         conditions: Some(conditions),
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: KUBELET_PORT.into() }),
@@ -139,11 +140,17 @@ pub(crate) fn handlers(os: Os, effects: &NodeEffects) -> Vec<String> {
     effects.handlers.clone().unwrap_or_else(|| names.iter().map(|&name| name.to_owned()).collect())
 }
 
-fn resources(shape: &NodeShape, cpu: &str, memory: &str, storage: &str) -> BTreeMap<String, Quantity> {
-    [("cpu", cpu), ("memory", memory), ("ephemeral-storage", storage), ("pods", &shape.pods.to_string())]
-        .into_iter()
-        .map(|(name, quantity)| (name.to_owned(), Quantity(quantity.to_owned())))
-        .collect()
+fn resources(
+    shape: &NodeShape,
+    cpu: &str,
+    memory: &str,
+    storage: &str,
+    effects: &NodeEffects,
+) -> BTreeMap<String, Quantity> {
+    let own = [("cpu", cpu), ("memory", memory), ("ephemeral-storage", storage), ("pods", &shape.pods.to_string())]
+        .map(|(name, quantity)| (name.to_owned(), quantity.to_owned()));
+    let told = effects.resources.clone();
+    own.into_iter().chain(told).map(|(name, quantity)| (name, Quantity(quantity))).collect()
 }
 
 /// What the kubelet leaves for pods: 140 millicores stay reserved, as on AKS.

@@ -21,7 +21,7 @@ use super::{
     state::{Doing, Ended, Slot, is_sidecar},
 };
 use crate::{
-    fault::{Outcome, Stage},
+    fault::{Happening, Outcome, Stage},
     image,
     node::Kind,
 };
@@ -196,8 +196,8 @@ fn begin(cell: &Arc<Cell>, slot: Slot, container: &Container, prepared: Prepared
     let log = Arc::new(Log::default());
     let session = prepared.session.clone();
     let process = Process::start(prepared, log.clone());
-    cell.update(|state| {
-        let Some(record) = state.record_mut(slot) else { return };
+    let again = cell.update(|state| {
+        let Some(record) = state.record_mut(slot) else { return false };
         let again = record.log.is_some() || record.last.is_some() || matches!(record.doing, Doing::Terminated(_));
         if let Doing::Terminated(ended) = &record.doing {
             record.last = Some(ended.clone());
@@ -210,7 +210,11 @@ fn begin(cell: &Arc<Cell>, slot: Slot, container: &Container, prepared: Prepared
         record.session = Some(session);
         record.doing = Doing::Running { since: Timestamp::now() };
         record.started = container.startup_probe.is_none();
+        again
     });
+    if again {
+        cell.host.world.faults.happened(&Happening::ContainerRestarted(cell.facts()));
+    }
     cell.container_event(slot, Kind::Normal, "Started", "Container started");
     let late = cell.clone();
     tokio::spawn(async move { sandbox::attach_late(&late).await });

@@ -5,7 +5,7 @@ use thiserror::Error;
 use super::{cell::Cell, state::Slot};
 use crate::{
     command::{self, Exit, Io, Session, Sink, Stdin},
-    fault::CommandEffect,
+    fault::{CommandEffect, FaultBoard, Mark},
     image,
 };
 
@@ -46,7 +46,8 @@ pub(crate) enum ExecError {
 pub(crate) struct Exec {
     session: Session,
     argv: Vec<String>,
-    effect: Option<CommandEffect>,
+    effect: Option<(CommandEffect, Mark)>,
+    faults: FaultBoard,
 }
 
 impl Exec {
@@ -62,7 +63,8 @@ impl Exec {
             Some((record.session.clone()?, record.id.clone().unwrap_or_default()))
         });
         let Some((session, run)) = running else { return Err(ExecError::NotRunning { container }) };
-        let effect = cell.host.world.faults.command(&cell.facts(), &argv);
+        let faults = cell.host.world.faults.clone();
+        let effect = faults.command(&cell.facts(), &argv);
         if effect.is_none() && command::can_start(&session, &argv).is_err() {
             let id = image::digest(&[&run, &argv.join(" ")]);
             return Err(if session.system.is_windows() {
@@ -71,17 +73,23 @@ impl Exec {
                 ExecError::NoLinuxProgram { id, program: argv.first().cloned().unwrap_or_default() }
             });
         }
-        Ok(Self { session, argv, effect })
+        Ok(Self { session, argv, effect, faults })
     }
 
     /// What a fault does to it.
     pub(crate) fn effect(&self) -> Option<&CommandEffect> {
-        self.effect.as_ref()
+        self.effect.as_ref().map(|(effect, _)| effect)
     }
 
     /// Runs it, as far as a fault lets it.
     pub(crate) async fn run(&self, io: &Io) -> Exit {
-        let Some(effect) = &self.effect else { return self.really(io).await };
+        let Some((effect, mark)) = &self.effect else { return self.really(io).await };
+        // An exit code alone may be the true one; all else is another outcome.
+        let only_code = !effect.hang && effect.delay.is_none() && effect.transport.is_none();
+        let only_code = only_code && effect.stdout.is_none() && effect.stderr.is_none();
+        if !only_code {
+            self.faults.applied(*mark);
+        }
         if let Some(delay) = effect.delay {
             self.session.clock.pass(delay.0).await;
         }
@@ -101,6 +109,9 @@ impl Exec {
         } else {
             self.really(io).await
         };
+        if only_code && effect.exit_code.is_some_and(|code| code != real) {
+            self.faults.applied(*mark);
+        }
         effect.exit_code.unwrap_or(real)
     }
 

@@ -78,7 +78,8 @@ fn fail(cell: &Cell, slot: Slot, name: &str, failure: &Failure) {
 async fn attempt(cell: &Cell, slot: Slot, container: &Container, name: &str) -> Result<Pulled, Failure> {
     let host = &cell.host;
     let found = image::find(name, &host.platform());
-    let effect = host.world.faults.image(name, &host.facts);
+    let (effect, mark) = host.world.faults.image(name, &host.facts).unzip();
+    let applied = || mark.into_iter().for_each(|mark| host.world.faults.applied(mark));
     let policy = container.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
     let present = found.as_ref().is_ok_and(|image| host.images.has(&image.name));
     if policy == "Never" && !present {
@@ -100,13 +101,16 @@ async fn attempt(cell: &Cell, slot: Slot, container: &Container, name: &str) -> 
     let clock = &host.world.clock;
     clock.pass(latency::RESOLVE).await;
     if let Some(delay) = effect.as_ref().and_then(|effect| effect.delay) {
+        applied();
         clock.pass(delay.0).await;
     }
     let mut image = match (found, &effect) {
         (_, Some(ImageEffect { error: Some(text), .. })) => {
+            applied();
             return Err(Failure { reason: "ErrImagePull", text: text.clone() });
         }
         (Ok(image), Some(ImageEffect { missing: true, .. })) => {
+            applied();
             return Err(refuse(&PullError::NoMatch { name: image.name }));
         }
         (found, _) => found.map_err(|error| refuse(&error))?,
@@ -130,7 +134,7 @@ async fn attempt(cell: &Cell, slot: Slot, container: &Container, name: &str) -> 
     let mismatch = match effect.and_then(|effect| effect.os_version) {
         Some(version) => {
             image.version = Some(version);
-            image::mismatch(&image, &host.platform())
+            image::mismatch(&image, &host.platform()).inspect(|_| applied())
         }
         None => None,
     };

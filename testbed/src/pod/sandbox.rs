@@ -61,6 +61,7 @@ async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
     let id = image::digest(&["sandbox", &cell.uid()]);
     let handler = handler(cell).await?;
     if !node::handlers(cell.os(), &cell.host.effects()).contains(&handler) {
+        cell.host.effects_showed(|effect| effect.handlers.is_some());
         return Err(SandboxError::NoHandler { handler });
     }
     let effect = cell.stage(Stage::Sandbox, |_| ()).await;

@@ -16,7 +16,7 @@ pub(super) struct Handlers {
 }
 
 impl Handlers {
-    pub(super) fn new(info: &Info, outside_proxy: SocketAddr, shape: &Shape, ending: Ending) -> Self {
+    pub(super) fn new(info: &Info, outside_proxy: SocketAddr, shape: &Shape, api_front: bool, ending: Ending) -> Self {
         let nodes = shape.nodes.iter().map(|node| NodeStatus {
             name: node.name.clone(),
             os: node.os,
@@ -31,6 +31,7 @@ impl Handlers {
             kubeconfig: info.kubeconfig.clone(),
             outside_proxy,
             nodes: nodes.collect(),
+            api_front,
             faults: Vec::new(), // the server fills them in
         };
         Self { status, ending }

@@ -27,6 +27,8 @@ pub struct ServeOptions {
     pub etcd_site: Option<String>,
     /// The Go command to build with, in place of `go` in the `PATH`.
     pub go: Option<PathBuf>,
+    /// Whether something stands in front of the API server, so that `api` effects are seen.
+    pub api_front: bool,
     /// The name under which a standing testbed is listed.
     pub name: Option<String>,
     /// The directory of the list of standing testbeds, in place of the user's.
@@ -49,6 +51,7 @@ impl Default for ServeOptions {
             kubernetes_site: None,
             etcd_site: None,
             go: None,
+            api_front: false,
             name: None,
             registry: None,
             detached: false,
@@ -98,7 +101,11 @@ impl ServeOptions {
             ("--registry", path(&self.registry)),
             ("--exit-when-idle", self.exit_when_idle.map(|idle| idle.as_secs().to_string())),
         ];
-        let flags = [("--detached", self.detached), ("--keep-state", self.keep_state)];
+        let flags = [
+            ("--api-front", self.api_front),
+            ("--detached", self.detached),
+            ("--keep-state", self.keep_state),
+        ];
         let values = values.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         values.chain(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned())).collect()
     }
@@ -133,6 +140,7 @@ impl ServeOptions {
                 "--name" => options.name = Some(value()?),
                 "--registry" => options.registry = Some(value()?.into()),
                 "--exit-when-idle" => options.exit_when_idle = Some(seconds(&value()?)?),
+                "--api-front" => options.api_front = true,
                 "--detached" => options.detached = true,
                 "--keep-state" => options.keep_state = true,
                 _ => return Err(OptionsError::Unknown(argument.clone())),

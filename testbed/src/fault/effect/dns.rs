@@ -9,7 +9,7 @@ use super::network::Origin;
 use crate::fault::{pattern::Patterns, span::Span, when::When};
 
 /// Changes the answers to the names it selects.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct DnsEffect {
     /// Who asks; anybody when left out.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{pattern::Patterns, select::NodeSelector, span::Span, when::When};
 
 /// Changes how the images it selects are pulled.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct ImageEffect {
     /// Which images, by their reference (`*servercore*`); all when left out.

@@ -13,7 +13,7 @@ use crate::fault::{
 };
 
 /// Changes the connections it selects.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct NetworkEffect {
     /// Where they start; anywhere when left out.
@@ -39,6 +39,46 @@ pub struct NetworkEffect {
     /// Which source address the other end sees instead.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<Rewrite>,
+    /// What becomes of the bytes of connections that open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer: Option<Transfer>,
+}
+
+/// What becomes of the bytes of a connection that opened: large answers that get stuck, slow servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct Transfer {
+    /// In which direction; the answers when left out.
+    pub of: Direction,
+    /// Only once so many bytes have passed in that direction.
+    pub after: u64,
+    /// What happens then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<Stop>,
+    /// How much longer the first byte after these takes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub delay: Option<Span>,
+}
+
+/// A direction of a connection.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Direction {
+    /// From who connected to who listens.
+    Requests,
+    /// From who listens to who connected.
+    #[default]
+    Answers,
+}
+
+/// How the bytes of a connection stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Stop {
+    /// Nothing more arrives, and the connection stays open (packets larger than the path takes are lost).
+    Stalls,
+    /// The connection is closed.
+    Closes,
 }
 
 /// Where connections start.

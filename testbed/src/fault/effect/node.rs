@@ -29,6 +29,12 @@ pub struct NodeEffect {
     pub remove_taints: Vec<String>,
     /// Fields of `status.nodeInfo` to report instead of the true ones.
     pub node_info: NodeInfo,
+    /// Whether it takes no new pods, as after `kubectl cordon`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unschedulable: Option<bool>,
+    /// Capacity and allocatable resources to report instead of the true ones: `pods`, `memory`, `cpu`, ….
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub resources: BTreeMap<String, String>,
     /// Renew no lease and post no status any more.
     pub lease_stopped: bool,
     /// How the kubelet's API behaves.
@@ -162,6 +168,10 @@ pub struct NodeEffects {
     pub remove_taints: Vec<String>,
     /// Fields of `status.nodeInfo` to report instead of the true ones.
     pub node_info: NodeInfo,
+    /// Whether it takes no new pods.
+    pub unschedulable: Option<bool>,
+    /// Resources to report instead of the true ones.
+    pub resources: BTreeMap<String, String>,
     /// Whether to renew no lease and post no status.
     pub lease_stopped: bool,
     /// How the kubelet's API behaves.
@@ -174,7 +184,7 @@ pub struct NodeEffects {
 
 impl NodeEffects {
     /// Adds what `effect` changes; where two effects disagree, the later one wins.
-    pub(in crate::fault) fn merge(&mut self, effect: &NodeEffect) {
+    pub(crate) fn merge(&mut self, effect: &NodeEffect) {
         for condition in &effect.conditions {
             self.conditions.retain(|earlier| earlier.kind != condition.kind);
             self.conditions.push(condition.clone());
@@ -196,6 +206,8 @@ impl NodeEffects {
                 into.clone_from(from);
             }
         }
+        self.unschedulable = effect.unschedulable.or(self.unschedulable);
+        self.resources.extend(effect.resources.clone());
         self.lease_stopped |= effect.lease_stopped;
         if let Some(kubelet) = effect.kubelet {
             self.kubelet = kubelet;
