@@ -160,9 +160,10 @@ fn source(testbed: &OnTestbed, cluster: &ClusterArguments) -> Result<Source, Cli
     if testbed.testbed.is_none() {
         return Ok(Source::Kubeconfig(cluster.options()));
     }
-    let options = testbed.serve_options();
+    let faults: Vec<Fault> = testbed.fault.iter().map(|text| Fault::find(text)).collect::<Result<_, _>>()?;
+    let api_front = faults.iter().any(Fault::needs_api_front);
+    let options = ServeOptions { api_front, ..testbed.serve_options() };
     Shape::find(&options.shape)?;
-    let faults = testbed.fault.iter().map(|text| Fault::find(text)).collect::<Result<_, _>>()?;
     Ok(Source::Own(OwnTestbed { executable: own_executable()?, options, faults }))
 }
 

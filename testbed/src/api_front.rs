@@ -164,9 +164,8 @@ pub(crate) async fn serve(parts: FrontParts<'_>, cancel: CancellationToken) -> R
 /// A client of the API server, which shows a certificate or none.
 fn upstream(authority: &str, own: Option<&Identity>) -> Result<Upstream, FrontError> {
     let mut roots = RootCertStore::empty();
-    let authorities = CertificateDer::pem_slice_iter(authority.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(FrontError::Pem)?;
+    let authorities =
+        CertificateDer::pem_slice_iter(authority.as_bytes()).collect::<Result<Vec<_>, _>>().map_err(FrontError::Pem)?;
     roots.add_parsable_certificates(authorities);
     let builder = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
@@ -280,7 +279,11 @@ impl Front {
         }
         let watched = asked.verb == "watch" && response.status().is_success();
         Ok(response.map(|body| {
-            if watched { Watched::new(body, self.faults.clone(), asked).boxed_unsync() } else { body.map_err(BodyError::from).boxed_unsync() }
+            if watched {
+                Watched::new(body, self.faults.clone(), asked).boxed_unsync()
+            } else {
+                body.map_err(BodyError::from).boxed_unsync()
+            }
         }))
     }
 

@@ -20,6 +20,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::layout::Layout;
+pub(crate) use self::pki::Identity;
 use self::pki::Pki;
 pub use self::{
     acquire::{AcquireError, Acquisition, Part, Parts, acquire},
@@ -27,7 +28,6 @@ pub use self::{
     kubeconfig::CONTEXT,
     pki::PkiError,
 };
-pub(crate) use self::pki::Identity;
 use crate::{
     api_front::{self, FrontError, FrontParts},
     clock::Clock,

@@ -222,7 +222,10 @@ impl Keeper {
 
 /// A webhook that only shows that its configuration is in force.
 fn canary(client_config: WebhookClientConfig) -> MutatingWebhook {
-    let labels = LabelSelector { match_labels: Some([(CANARY.to_owned(), "yes".to_owned())].into()), ..LabelSelector::default() };
+    let labels = LabelSelector {
+        match_labels: Some([(CANARY.to_owned(), "yes".to_owned())].into()),
+        ..LabelSelector::default()
+    };
     MutatingWebhook {
         name: "canary.testbed.winconform.dev".to_owned(),
         object_selector: Some(labels),
@@ -286,7 +289,8 @@ impl Hook {
         if let Ok(generation) = generation.parse() {
             self.seen.fetch_max(generation, Ordering::AcqRel);
         }
-        let bytes = Limited::new(request.into_body(), LONGEST_REVIEW).collect().await.map_err(|_cut| Silence)?.to_bytes();
+        let bytes =
+            Limited::new(request.into_body(), LONGEST_REVIEW).collect().await.map_err(|_cut| Silence)?.to_bytes();
         let review: Value = serde_json::from_slice(&bytes).map_err(|_no_review| Silence)?;
         let uid = review.pointer("/request/uid").cloned().unwrap_or_default();
         let answer = self.judge(name, &review).await?;

@@ -283,7 +283,8 @@ impl Testbed<'_> {
         let ((), (), version) = self.reporter.during(Step::Nodes, detail, ready).await?;
 
         let info = self.info(&parts, &control_plane, outside.to_string(), version, started);
-        let handlers = Arc::new(Handlers::new(&info, outside, &self.shape, self.options.api_front, self.ending.clone()));
+        let handlers =
+            Arc::new(Handlers::new(&info, outside, &self.shape, self.options.api_front, self.ending.clone()));
         control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
         if let Some(name) = &self.options.name {
             registry(self.options).enter(name, &info).await?;

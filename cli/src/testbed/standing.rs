@@ -24,6 +24,7 @@ pub(super) async fn up(name: &str, shape: &ShapeArguments, terminal: Terminal) -
         shape: absolute(&shape.shape),
         latency: shape.latency,
         control_plane_dir: shape.control_plane_dir.clone(),
+        api_front: true, // whoever keeps one may put any fault into it
         ..ServeOptions::default()
     };
     let display = Display::new(terminal, Detail::Everything);

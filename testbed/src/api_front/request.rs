@@ -68,7 +68,12 @@ mod tests {
             ("GET", "/api/v1/namespaces/shop/pods/web-0", "", ["get", "pods", "shop", "web-0"]),
             ("POST", "/api/v1/namespaces/shop/pods/web-0/exec", "command=x", ["create", "pods/exec", "shop", "web-0"]),
             ("POST", "/apis/apps/v1/namespaces/shop/deployments", "", ["create", "deployments", "shop", ""]),
-            ("PATCH", "/apis/apps/v1/namespaces/shop/deployments/web/scale", "", ["patch", "deployments/scale", "shop", "web"]),
+            (
+                "PATCH",
+                "/apis/apps/v1/namespaces/shop/deployments/web/scale",
+                "",
+                ["patch", "deployments/scale", "shop", "web"],
+            ),
             ("DELETE", "/api/v1/namespaces/shop", "", ["delete", "namespaces", "", "shop"]),
             ("PUT", "/api/v1/namespaces/shop/finalize", "", ["update", "namespaces/finalize", "", "shop"]),
             ("DELETE", "/api/v1/namespaces/shop/pods", "", ["deletecollection", "pods", "shop", ""]),

@@ -30,6 +30,7 @@ impl Handlers for Desk {
             kubeconfig: PathBuf::from("/tmp/kubeconfig"),
             outside_proxy: "127.0.0.1:8080".parse().unwrap(),
             nodes: vec![],
+            api_front: false,
             faults: vec![],
         }
     }
@@ -166,4 +167,13 @@ proptest! {
         let line = serde_json::to_vec(&request).unwrap();
         prop_assert_eq!(server::parse(&line).unwrap(), request);
     }
+}
+
+#[tokio::test]
+async fn a_fault_of_the_api_server_is_refused_where_nothing_could_show_it() {
+    let (_folder, path, board, _desk, _cancel) = desk().await;
+    let yaml = "apiVersion: winconform/v1\nkind: Fault\nname: busy\nsummary: Busy.\neffects: [api: { status: 503 }]";
+    let refused = Client::connect(&path).await.unwrap().inject(Fault::parse(yaml, "test").unwrap()).await;
+    assert!(matches!(&refused, Err(ControlError::Refused { reason }) if reason.contains("--api-front")), "{refused:?}");
+    assert!(board.names().is_empty());
 }

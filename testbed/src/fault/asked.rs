@@ -68,7 +68,8 @@ impl ObjectSelector {
     /// Whether the object is meant.
     #[must_use]
     pub fn matches(&self, review: &Review<'_>) -> bool {
-        let label = |key: &String| review.object.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
+        let label =
+            |key: &String| review.object.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
         let field = |pointer: &String| match review.object.pointer(pointer) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => String::new(),

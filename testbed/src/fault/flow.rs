@@ -105,7 +105,9 @@ impl Flow {
         let mut about = who.about;
         about.extend(self.service.as_ref().map(|service| (Own::Service, service.to_string())));
         about.extend(self.end.pod.as_ref().map(|pod| (Own::Pod, pod.uid.clone())));
-        about.extend([&self.end.node, &self.named_node].into_iter().flatten().map(|node| (Own::Node, node.name.clone())));
+        about.extend(
+            [&self.end.node, &self.named_node].into_iter().flatten().map(|node| (Own::Node, node.name.clone())),
+        );
         Subject { counted_by: format!("{} {}", who.who, self.to), who: who.who, about }
     }
 }

@@ -110,7 +110,9 @@ fn check_when(when: &When) -> Result<(), String> {
         return Err(format!("it ends ({end}) before it starts ({start})"));
     }
     match &when.after {
-        Some(Trigger::PodDeleted(pods) | Trigger::PodStarted(pods) | Trigger::ContainerRestarted(pods)) => check_selector(pods),
+        Some(Trigger::PodDeleted(pods) | Trigger::PodStarted(pods) | Trigger::ContainerRestarted(pods)) => {
+            check_selector(pods)
+        }
         _ => Ok(()),
     }
 }
@@ -175,6 +177,14 @@ fn check_node(effect: &NodeEffect) -> Result<(), String> {
     let kinds: HashSet<_> = effect.conditions.iter().map(|condition| &condition.kind).collect();
     if kinds.len() < effect.conditions.len() {
         return Err("it sets a condition twice".into());
+    }
+    for (name, quantity) in &effect.resources {
+        if !["cpu", "memory", "ephemeral-storage", "pods"].contains(&name.as_str()) {
+            return Err(format!("`{name}` is no resource of nodes here: cpu, memory, ephemeral-storage, pods"));
+        }
+        if !quantity.starts_with(|c: char| c.is_ascii_digit()) {
+            return Err(format!("`{quantity}` is not a quantity, like `2Gi`"));
+        }
     }
     let changes = !effect.conditions.is_empty()
         || !effect.labels.is_empty()

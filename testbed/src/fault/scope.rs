@@ -175,8 +175,8 @@ impl Scope<'_> {
     /// Whether this is the time that `oneIn` and `probability` mean.
     fn turn(&mut self, when: &When, counted_by: &str) -> bool {
         let known = self.memory.turns.len() as u64;
-        let turns = (self.memory.turns.entry(counted_by.to_owned()))
-            .or_insert_with(|| Turns { ordinal: known, count: 0 });
+        let turns =
+            (self.memory.turns.entry(counted_by.to_owned())).or_insert_with(|| Turns { ordinal: known, count: 0 });
         turns.count += 1;
         when.one_in.is_none_or(|n| turns.count.is_multiple_of(u64::from(n.max(1))))
             && when.probability.is_none_or(|p| chance(when.seed, turns.ordinal, turns.count) < p)

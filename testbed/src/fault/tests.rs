@@ -75,6 +75,24 @@ fn a_broken_file_is_refused_with_line_and_reason() {
         refused(&with("  - network: { outcome: dropped, when: { start: 5s, end: 2s } }")),
         refused(&with("  - network: { outcome: dropped, backend: removed }")),
         refused(&with("  - command: { pods: { nth: { every: 0 } }, hang: true }")),
+        refused(&with("  - command: { pods: { nth: { per: node } }, hang: true }")),
+        refused(&with("  - network: { outcome: dropped, when: { probability: 1.5 } }")),
+        refused(&with("  - network: { outcome: dropped, when: { seed: 5 } }")),
+        refused(&with("  - network: { outcome: dropped, when: { sticky: true } }")),
+        refused(&with("  - network: { outcome: dropped, when: { own: service } }")),
+        refused(&with("  - network: { outcome: dropped, transfer: { outcome: stalls } }")),
+        refused(&with("  - network: { transfer: { after: 5 } }")),
+        refused(&with("  - admission: {}")),
+        refused(&with("  - admission: { outcome: down, message: no }")),
+        refused(&with("  - admission: { outcome: ignores }")),
+        refused(&with("  - admission: { outcome: patches }")),
+        refused(&with("  - admission: { name: hook, outcome: down }")),
+        refused(&with("  - admission: { outcome: denies, code: 200 }")),
+        refused(&with("  - api: {}")),
+        refused(&with("  - api: { status: 503, connection: cut }")),
+        refused(&with("  - api: { connection: cut, retryAfter: 1 }")),
+        refused(&with("  - api: { status: 200 }")),
+        refused(&with("  - node: { resources: { pods: many } }")),
         refused(&with("  []")),
         refused("apiVersion: winconform/v2\nkind: Fault\n"),
         refused("kind: Fault\nname: mine"),
@@ -170,7 +188,7 @@ fn images_and_commands_are_selected_by_pattern() {
   - command: { pods: { gmsa: 'webapp*' }, commands: '*nltest*', exitCode: 1 }",
     ));
     let node = node("win-0");
-    assert!(board.image("mcr.microsoft.com/windows/servercore:1", &node).unwrap().missing);
+    assert!(board.image("mcr.microsoft.com/windows/servercore:1", &node).unwrap().0.missing);
     assert!(board.image("mcr.microsoft.com/windows/servercore/insider:1", &node).is_none());
     let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     assert!(board.command(&pod("a", &node), &argv("cmd /c nltest /sc_verify:x")).is_some());

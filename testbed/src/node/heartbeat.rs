@@ -79,7 +79,8 @@ fn shows(host: &Host, effect: &NodeEffect) -> bool {
         let conditions = object::conditions(effects, &[], Timestamp::UNIX_EPOCH);
         object::status(&host.shape, &host.facts, &[], effects, conditions)
     };
-    let spec = |effects: &NodeEffects| taints(object::taints(&host.shape), object::taints(&host.shape), effects, &healthy);
+    let spec =
+        |effects: &NodeEffects| taints(object::taints(&host.shape), object::taints(&host.shape), effects, &healthy);
     let relabels = effect.labels.iter().any(|(key, value)| host.facts.labels.get(key) != value.as_ref());
     relabels
         || effect.unschedulable == Some(true)
@@ -123,8 +124,7 @@ async fn post(
 
 /// Sets and removes labels and taints, and takes back what healed faults had set.
 async fn mark(host: &Host, effects: &NodeEffects, before: &NodeEffects) -> kube::Result<()> {
-    let marks =
-        |effects: &NodeEffects| (effects.labels.clone(), effects.taints.clone(), effects.remove_taints.clone());
+    let marks = |effects: &NodeEffects| (effects.labels.clone(), effects.taints.clone(), effects.remove_taints.clone());
     if marks(effects) == marks(before) && effects.unschedulable == before.unschedulable {
         return Ok(());
     }

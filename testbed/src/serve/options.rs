@@ -101,11 +101,7 @@ impl ServeOptions {
             ("--registry", path(&self.registry)),
             ("--exit-when-idle", self.exit_when_idle.map(|idle| idle.as_secs().to_string())),
         ];
-        let flags = [
-            ("--api-front", self.api_front),
-            ("--detached", self.detached),
-            ("--keep-state", self.keep_state),
-        ];
+        let flags = [("--api-front", self.api_front), ("--detached", self.detached), ("--keep-state", self.keep_state)];
         let values = values.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         values.chain(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned())).collect()
     }
@@ -186,6 +182,7 @@ mod tests {
             kubernetes_site: Some("http://mirror".into()),
             etcd_site: Some("http://mirror/etcd".into()),
             go: Some("/usr/local/go/bin/go".into()),
+            api_front: true,
             name: Some("mine".into()),
             registry: Some("/list".into()),
             detached: true,

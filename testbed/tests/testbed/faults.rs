@@ -1,7 +1,9 @@
 //! Defects take effect at once in what people see, and heal at once.
 
+use futures::StreamExt as _;
+use k8s_openapi::api::core::v1::ConfigMap;
 use serde_json::json;
-use winconform_testbed::{client::Testbed, fault::Fault, progress::Info};
+use winconform_testbed::{client::Testbed, fault::Fault, progress::Info, serve::ServeOptions};
 
 use crate::help::{kubectl, small, start};
 use crate::workload::{Workload, windows};
@@ -120,5 +122,86 @@ async fn a_pod_is_stuck_or_fails_at_the_stage_that_a_fault_names_and_goes_on_whe
     stuck.status_when("its deletion", |pod| pod["metadata"]["deletionTimestamp"].is_string()).await;
     heal(&testbed).await;
     stuck.gone().await;
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn what_a_policy_denies_is_refused_with_its_words_until_it_is_healed() {
+    let testbed = start(&small()).await;
+    let info = testbed.info();
+    inject(
+        &testbed,
+        "- admission: {name: images.policy.test, objects: {fields: {/spec/containers/0/image: '*pause*'}}, \
+         outcome: denies, code: 400, message: not from our registry}\n",
+    )
+    .await;
+    let run = async |image: &str| kubectl(info, &["run", "x", "--dry-run=server", &format!("--image={image}")]).await;
+    let said = run("registry.k8s.io/pause:3.9").await;
+    assert!(said.err.contains("admission webhook \"images.policy.test\" denied the request: not from our registry"));
+    assert_eq!(run("registry.k8s.io/e2e-test-images/agnhost:2.53").await.code, Some(0), "another image");
+    heal(&testbed).await;
+    assert_eq!(run("registry.k8s.io/pause:3.9").await.code, Some(0));
+    inject(&testbed, "- admission: {name: down.policy.test, outcome: down}\n").await;
+    let said = run("registry.k8s.io/pause:3.9").await;
+    assert!(said.err.contains("failed calling webhook \"down.policy.test\""), "{said:?}");
+    heal(&testbed).await;
+    inject(
+        &testbed,
+        "- admission: {name: patch.policy.test, outcome: patches, patch: [{op: add, path: /metadata/labels/by, value: fault}]}\n",
+    )
+    .await;
+    let said =
+        kubectl(info, &["run", "x", "--dry-run=server", "--image=registry.k8s.io/pause:3.9", "-o", "yaml"]).await;
+    assert!(said.out.contains("by: fault"), "{said:?}");
+    heal(&testbed).await;
+    testbed.stop().await;
+}
+
+#[tokio::test]
+async fn the_api_server_answers_delays_and_cuts_as_a_fault_wants() {
+    let testbed = start(&ServeOptions { api_front: true, ..small() }).await;
+    let info = testbed.info();
+    let pod = idle(info, "witness").await;
+    assert_eq!(kubectl(info, &["exec", "witness", "--", "cmd", "/c", "echo through"]).await.out, "through\r\n");
+    let who = kubectl(info, &["auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"]).await;
+    assert_eq!(who.out, "winconform-testbed-admin", "the front speaks for its clients");
+    inject(&testbed, "- api: {requests: {resource: nodes, verb: list}, status: 403, message: not tonight}\n").await;
+    let said = kubectl(info, &["get", "nodes"]).await;
+    assert!(said.err.contains("not tonight"), "{said:?}");
+    assert_eq!(kubectl(info, &["get", "pods"]).await.code, Some(0), "another resource");
+    heal(&testbed).await;
+    inject(&testbed, "- api: {requests: {resource: pods, verb: get, name: witness}, connection: cut}\n").await;
+    assert!(kubectl(info, &["get", "pod", "witness"]).await.err.contains("EOF"));
+    heal(&testbed).await;
+    pod.ready().await;
+    testbed.stop().await;
+}
+
+/// Follows one kind of object until its watch ends; the events it told.
+async fn watch_to_the_end(info: &Info) -> Vec<kube::Result<kube::api::WatchEvent<ConfigMap>>> {
+    let kubeconfig = kube::config::Kubeconfig::read_from(&info.kubeconfig).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    let maps: kube::Api<ConfigMap> = kube::Api::namespaced(kube::Client::try_from(config).unwrap(), "default");
+    let events = maps.watch(&Default::default(), "0").await.unwrap();
+    events.collect().await
+}
+
+#[tokio::test]
+async fn a_watch_under_way_ends_as_a_fault_wants() {
+    let testbed = start(&ServeOptions { api_front: true, ..small() }).await;
+    let info = testbed.info();
+    inject(&testbed, "- api: {requests: {resource: configmaps}, watch: gone}\n").await;
+    let events = watch_to_the_end(info).await;
+    assert!(
+        matches!(events.last(), Some(Ok(kube::api::WatchEvent::Error(status))) if status.code == 410),
+        "{events:?}"
+    );
+    heal(&testbed).await;
+    // This one is open before the fault begins.
+    inject(&testbed, "- api: {requests: {resource: configmaps}, watch: ends, when: {start: 5s}}\n").await;
+    let events = watch_to_the_end(info).await;
+    assert!(events.iter().all(|event| !matches!(event, Err(_) | Ok(kube::api::WatchEvent::Error(_)))), "{events:?}");
+    assert!(!events.is_empty(), "it told what there is before it ended");
+    heal(&testbed).await;
     testbed.stop().await;
 }

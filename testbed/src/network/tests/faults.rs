@@ -273,3 +273,123 @@ async fn pings_can_be_lost_alone() {
     assert_eq!(lost, Err(PingError::TimedOut));
     assert!(town.who(&from, town.pod_address("web-1")).await.is_ok());
 }
+
+#[tokio::test]
+async fn what_waits_for_its_own_service_leaves_others_alone() {
+    let town = Town::new();
+    town.break_it(
+        "  - network: { to: { kind: service }, outcome: reset, when: { after: { endpointRemoved: {} }, own: service } }",
+    );
+    let from = town.pod("client-0");
+    town.endpoints("web", &["web-0"]);
+    assert_eq!(town.who(&from, WEB).await, Err(ConnectError::Reset));
+    assert!(town.who(&from, LINUX_WEB).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_event_can_have_to_happen_several_times() {
+    let mut town = Town::new();
+    town.break_it(
+        "  - network: { from: { node: { name: win-0 } }, outcome: noRoute, when: { after: { podStarted: { node: { name: win-0 } } }, times: 2 } }",
+    );
+    let (from, to) = (town.pod("client-0"), town.pod_address("web-1"));
+    town.start("first", "win-0", false);
+    town.start("elsewhere", "win-1", false);
+    assert!(town.who(&from, to).await.is_ok());
+    town.start("second", "win-0", false);
+    assert_eq!(town.who(&from, to).await, Err(ConnectError::NoRoute));
+}
+
+#[tokio::test]
+async fn a_frozen_service_keeps_the_backends_it_had_before_the_event() {
+    let town = Town::new();
+    town.break_it(
+        "  - network: { to: { kind: service }, backend: frozen, when: { after: { endpointRemoved: {} }, own: service } }",
+    );
+    let from = town.pod("client-0");
+    town.endpoints("web", &["web-0"]);
+    assert_eq!(town.many(&from, WEB, 40).await.0, ["web-0", "web-1"]);
+    town.endpoints("web", &["web-0", "linux-web"]);
+    assert_eq!(town.many(&from, WEB, 40).await.0, ["web-0", "web-1"], "the new one is not taken up");
+}
+
+#[tokio::test]
+async fn chances_follow_from_their_seed() {
+    let lost = async |seed: u64| {
+        let town = Town::new();
+        town.break_it(&format!("  - network: {{ outcome: reset, when: {{ probability: 0.3, seed: {seed} }} }}"));
+        let (from, to) = (town.pod("client-0"), town.pod_address("web-1"));
+        let mut lost = vec![];
+        for _ in 0..40 {
+            lost.push(town.who(&from, to).await.is_err());
+        }
+        lost
+    };
+    let first = lost(1).await;
+    assert_eq!(first, lost(1).await);
+    assert_ne!(first, lost(2).await);
+    let share = first.iter().filter(|lost| **lost).count();
+    assert!((4..=20).contains(&share), "{share} of 40 were lost");
+}
+
+#[tokio::test]
+async fn a_sticky_chance_is_decided_once_for_each_source() {
+    let mut town = Town::new();
+    town.break_it("  - network: { from: { pod: {} }, outcome: reset, when: { oneIn: 2, sticky: true } }");
+    town.start("client-2", "win-0", false);
+    let to = town.pod_address("web-1");
+    let mut lost = vec![];
+    for client in ["client-0", "client-1", "client-0", "client-1", "client-2", "client-2"] {
+        lost.push(town.who(&town.pod(client), to).await.is_err());
+    }
+    assert_eq!(lost, [false, true, false, true, false, false]);
+}
+
+#[tokio::test]
+async fn pods_can_be_numbered_on_each_node() {
+    let mut town = Town::new();
+    town.break_it("  - network: { from: { pod: { name: 'new-*', nth: { to: 1, per: node } } }, outcome: dropped }");
+    for (name, node) in [("new-a", "win-0"), ("new-b", "win-0"), ("new-c", "win-1")] {
+        town.start(name, node, false);
+    }
+    let to = town.pod_address("linux-web");
+    let mut lost = vec![];
+    for client in ["new-a", "new-b", "new-c"] {
+        lost.push(town.who(&town.pod(client), to).await.is_err());
+    }
+    assert_eq!(lost, [true, false, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_answers_stall_where_small_ones_pass() {
+    let mut town = Town::new();
+    let large: Handler = Arc::new(|mut connection: Connection| {
+        Box::pin(async move {
+            let _ = tokio::io::AsyncWriteExt::write_all(&mut connection.stream, &[b'x'; 4000]).await;
+        })
+    });
+    let guard = town.network.listen(&town.pods["web-1"], 9090, large);
+    town.guards.push(("web-1".to_owned(), guard));
+    town.break_it("  - network: { to: { kind: pod }, transfer: { after: 1400, outcome: stalls } }");
+    let from = town.pod("client-0");
+    assert!(town.who(&from, town.pod_address("web-1")).await.is_ok(), "a small answer");
+    assert_eq!(town.counts(), (1, 0));
+    let to = SocketAddrV4::new(town.pods["web-1"].ip, 9090);
+    let mut open = town.network.connect(&from, to, SECOND).await.unwrap();
+    let mut heard = vec![0; 1400];
+    open.stream.read_exact(&mut heard).await.unwrap();
+    let more = tokio::time::timeout(SECOND, open.stream.read(&mut heard)).await;
+    assert!(more.is_err(), "{more:?}");
+    assert_eq!(town.counts(), (2, 1));
+}
+
+#[tokio::test]
+async fn an_answer_can_end_too_early() {
+    let town = Town::new();
+    town.break_it("  - network: { to: { kind: pod }, transfer: { after: 3, outcome: closes } }");
+    let to = town.pod_address("web-1");
+    let mut open = town.network.connect(&town.pod("client-0"), to, SECOND).await.unwrap();
+    let mut heard = String::new();
+    open.stream.read_to_string(&mut heard).await.unwrap();
+    assert_eq!(heard, "web", "of `web-1 …`");
+}
