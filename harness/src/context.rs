@@ -64,6 +64,8 @@ pub(crate) struct Notes {
     pub(crate) created: Vec<Created>,
     /// The names its own objects go by, for evidence.
     pub(crate) slugs: BTreeSet<String>,
+    /// The nodes at the ends of ways that did not work, for evidence.
+    pub(crate) troubled: BTreeSet<String>,
 }
 
 impl Context {
@@ -370,6 +372,10 @@ impl Context {
         if let Some(slowest) = probed.iter().filter_map(|probed| probed.settled).max() {
             self.phase("first answer", slowest);
         }
+        let troubled =
+            probed.iter().map(|probed| &probed.cell).filter(|cell| cell.answered < cell.tried || cell.lost > 0);
+        let ends = troubled.flat_map(|cell| [cell.source_node.clone(), cell.destination_node.clone()]).flatten();
+        self.note(|notes| notes.troubled.extend(ends));
         let cells = probed.iter().map(|probed| probed.cell.clone()).collect();
         self.stage.journal.emit(Event::Probed { id: self.id.clone(), cells });
     }

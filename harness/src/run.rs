@@ -329,6 +329,7 @@ impl Run {
             cluster_time: ClusterTime::default(),
             outside_proxy: self.options.outside_proxy.clone(),
             settings: self.options.plan.settings.clone(),
+            windows_sides: evidence::WindowsSides::default(),
             execs: Semaphore::new(64),
             stop: watching,
         });

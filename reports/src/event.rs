@@ -495,6 +495,18 @@ pub enum Observation {
     },
 }
 
+impl Observation {
+    /// The node it is about, where it names one.
+    #[must_use]
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Container { node, .. } | Self::Event { node, .. } => node.as_deref(),
+            Self::Node { node, .. } | Self::NoExec { node, .. } => Some(node),
+            _ => None,
+        }
+    }
+}
+
 /// Something collected for people to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Evidence {

@@ -3,7 +3,10 @@
 //! Mostly from what the watches already hold, so that collecting costs no
 //! requests; bounded, and without secrets.
 
+mod windows;
+
 use std::{
+    collections::BTreeSet,
     fmt::Write as _,
     path::{Path, PathBuf},
 };
@@ -15,8 +18,13 @@ use serde_json::Value;
 use tokio::time::timeout;
 use winconform_reports::event::Evidence;
 
+pub(crate) use self::windows::WindowsSides;
 use super::{live_fixture::fixture_pods, plan::PlannedCheck, stage::Stage};
-use crate::{budgets::Budget, cluster::ApiError, context::Notes};
+use crate::{
+    budgets::Budget,
+    cluster::{ApiError, Os},
+    context::Notes,
+};
 
 /// A file of evidence is cut here.
 const FILE_LIMIT: usize = 512 * 1024;
@@ -57,7 +65,18 @@ pub(super) async fn collect(
         let excerpt = (path.is_none()).then(|| last_lines(cut, 20));
         evidence.push(Evidence { title, path, excerpt });
     }
+    evidence.extend(windows::collect(stage, &windows_nodes(stage, planned, notes), folder).await);
     evidence
+}
+
+/// The Windows nodes that a failure touches: its place's, those at the ends of ways that
+/// did not work, and those that observations name.
+fn windows_nodes(stage: &Stage, planned: &PlannedCheck, notes: &Notes) -> Vec<String> {
+    let own = planned.id.place.node().map(str::to_owned);
+    let named = notes.observations.iter().filter_map(|seen| seen.node().map(str::to_owned));
+    let nodes: BTreeSet<String> = own.into_iter().chain(notes.troubled.iter().cloned()).chain(named).collect();
+    let is_windows = |name: &String| stage.facts.node(name).is_some_and(|node| node.os == Os::Windows);
+    nodes.into_iter().filter(is_windows).collect()
 }
 
 /// Writes one file; where that fails, the excerpt must do and the reason is logged.

@@ -26,7 +26,7 @@ use super::{
 };
 use crate::{
     blame::Trouble,
-    check,
+    check::{self, Spread},
     cluster::{Created, Facts, NodeFacts, Os, create, delete},
     journal::millis,
     placement::{FIXTURE_LABEL, Placing, place},
@@ -77,6 +77,11 @@ impl LiveFixture {
     #[must_use]
     pub fn state(&self) -> State {
         self.state.borrow().clone()
+    }
+
+    /// Whether its pods are on Windows hosts, through which the host can be asked.
+    pub(crate) fn is_a_windows_host(&self) -> bool {
+        self.planned.fixture.host && self.planned.fixture.spread == Spread::WindowsNode
     }
 
     /// Waits until it has come as far as `stage`, or failed before.
