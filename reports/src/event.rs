@@ -70,6 +70,19 @@ pub enum Event {
     },
     /// The last event of a run that ended by itself.
     RunFinished(RunFinished),
+    /// A Service of ours was accepted, so that addresses can be called by name.
+    ServiceMade(ServiceMade),
+}
+
+/// A Service of ours.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceMade {
+    /// The fixture or the check it belongs to, for example `win-webserver@10.0.20348.5499`.
+    pub owner: String,
+    /// Its virtual addresses.
+    pub addresses: Vec<String>,
+    /// Its node ports.
+    pub node_ports: Vec<u16>,
 }
 
 /// How the run was started.

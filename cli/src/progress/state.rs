@@ -72,7 +72,7 @@ impl State {
                 None
             }
             // Their meaning comes with the verdict that rests on them.
-            Event::PodTimeline(_) | Event::Probed { .. } | Event::CleanedUp { .. } => None,
+            Event::PodTimeline(_) | Event::Probed { .. } | Event::CleanedUp { .. } | Event::ServiceMade(_) => None,
         }
     }
 

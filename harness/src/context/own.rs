@@ -28,7 +28,7 @@ use crate::{
     cluster::{self, Created, NodeFacts},
     placement::{FIXTURE_LABEL, MANAGED_BY, Placing, RUN_LABEL, place, slug},
     probe::PodRef,
-    run::live_fixture::{fixture_pods, not_created, pod_ref, pods_ready},
+    run::live_fixture::{fixture_pods, not_created, pod_ref, pods_ready, report_service},
     wait::{Cause, Look, WaitError, look_at_pod, pod_key},
 };
 
@@ -116,9 +116,11 @@ impl Context {
             notes.slugs.insert(object.name().to_owned());
             notes.created.push(created.clone());
         });
-        cluster::create(&self.stage.client, &self.namespace_of(object), object, false)
+        let made = cluster::create(&self.stage.client, &self.namespace_of(object), object, false)
             .await
-            .map_err(|error| Trouble::api(format!("create {created}"), error))
+            .map_err(|error| Trouble::api(format!("create {created}"), error))?;
+        report_service(&self.stage, &self.id.to_string(), &made);
+        Ok(made)
     }
 
     /// Creates an object that may be refused, and says whether it was.

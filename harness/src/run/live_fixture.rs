@@ -13,7 +13,7 @@ use tokio::{
     sync::{OnceCell, watch},
     time::Instant,
 };
-use winconform_manifests::Object;
+use winconform_manifests::{Kind, Object};
 use winconform_reports::{
     Chain,
     event::{self, FixtureState, Observation, Phase, PodTimeline},
@@ -145,7 +145,8 @@ impl LiveFixture {
         let created = Instant::now();
         for object in &objects {
             let action = || format!("create {}", Created::of(object, namespace));
-            create(&stage.client, namespace, object, false).await.map_err(|error| Trouble::api(action(), error))?;
+            let made = create(&stage.client, namespace, object, false).await;
+            report_service(stage, &self.key.to_string(), &made.map_err(|error| Trouble::api(action(), error))?);
         }
         self.state.send_replace(State::Submitted);
         let wanted: usize = objects.iter().map(Object::pods).sum();
@@ -176,6 +177,20 @@ impl LiveFixture {
             .journal
             .emit(event::Event::FixtureChanged { fixture: self.key.to_string(), state: FixtureState::Removed });
     }
+}
+
+/// Reports a Service of ours by the addresses it was given, so that findings call it by name.
+pub(crate) fn report_service(stage: &Stage, owner: &str, object: &Object) {
+    let Kind::Service(service) = &object.kind else { return };
+    let spec = service.spec.clone().unwrap_or_default();
+    let addresses = spec.cluster_ips.unwrap_or_default().into_iter().filter(|address| address != "None").collect();
+    let ports = spec.ports.unwrap_or_default();
+    let node_ports = ports.iter().filter_map(|port| u16::try_from(port.node_port?).ok()).collect();
+    stage.journal.emit(event::Event::ServiceMade(event::ServiceMade {
+        owner: owner.to_owned(),
+        addresses,
+        node_ports,
+    }));
 }
 
 /// Waits until `wanted` pods of that slug are Ready, and reports their phases on the way.

@@ -24,6 +24,8 @@ pub(super) struct Facts<'a> {
     troubled: HashMap<&'a ResultId, Vec<Probe<'a>>>,
     /// Fixtures that could not become ready.
     failed_fixtures: Vec<&'a str>,
+    /// Whose Service an address is.
+    services: HashMap<&'a str, &'a str>,
 }
 
 /// A result that is not as it should be.
@@ -98,6 +100,9 @@ impl<'a> Facts<'a> {
                 | Event::CheckStarted { .. }
                 | Event::CleanedUp { .. }
                 | Event::RunFinished(_) => {}
+                Event::ServiceMade(made) => {
+                    facts.services.extend(made.addresses.iter().map(|address| (address.as_str(), made.owner.as_str())));
+                }
             }
         }
         for id in order {
@@ -117,6 +122,12 @@ impl<'a> Facts<'a> {
             }
         }
         facts
+    }
+
+    /// What a Service's address (`10.96.0.9:80`) is called: by whom it was made, where that is known.
+    pub(super) fn service<'b>(&'b self, address: &'b str) -> &'b str {
+        let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
+        self.services.get(ip).copied().unwrap_or(address)
     }
 
     /// Every observation of a wrong result, with the result.

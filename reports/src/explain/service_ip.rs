@@ -91,13 +91,14 @@ fn dead_services(facts: &Facts<'_>, probes: &[Probe<'_>], dead_nodes: &BTreeSet<
         .into_iter()
         .filter(|(_, ways)| ways.iter().all(|probe| matches!(probe.answer, Answer::Dead | Answer::Refused)))
         .map(|(address, ways)| {
+            let service = facts.service(address);
             Finding::new(
                 Layer::ServiceIp,
-                address,
+                service,
                 Confidence::Likely,
-                format!("the Service at {address} answers from no node, other Services do"),
+                format!("the Service {service} ({address}) answers from no node, other Services do"),
             )
-            .or(Layer::Runtime, address, "none of its backends is ready or listens")
+            .or(Layer::Runtime, service, "none of its backends is ready or listens")
             .advise("kubectl get endpointslices of the Service")
             .proven_by(proof(&ways))
             .accounts_for(facts.checks_of(&ways))
@@ -130,7 +131,7 @@ fn stale(facts: &Facts<'_>, probes: &[Probe<'_>], partial: &BTreeSet<&str>, sour
     if partial.len() == sources && sources > 1 {
         let finding = Finding::new(
             Layer::ServiceIp,
-            losing.first().map(|probe| probe.cell.address.clone()).unwrap_or_default(),
+            losing.first().map(|probe| facts.service(&probe.cell.address)).unwrap_or_default(),
             Confidence::Possible,
             "a part of the connections to the Service is lost from every node, though each backend's own address answers",
         )

@@ -3,7 +3,10 @@
 
 use super::*;
 use crate::{
-    event::{Cell, Cluster, Destination, Event, Finished, FixtureState, Node, Observation, Observed, Target, Vantage},
+    event::{
+        Cell, Cluster, Destination, Event, Finished, FixtureState, Node, Observation, Observed, ServiceMade, Target,
+        Vantage,
+    },
     tests::{cell, finished, id, started},
     verdict::Verdict,
 };
@@ -197,6 +200,26 @@ fn services_dead_everywhere_are_not_blamed_on_each_node() {
         Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/service", services(|_| true));
     assert_eq!(story.causes(), ["service IP: cluster"]);
     assert!(!story.findings()[0].alternatives.is_empty());
+}
+
+#[test]
+fn a_service_is_called_by_whose_it_is() {
+    let made = ServiceMade {
+        owner: "win-webserver@10.0.20348.1".into(),
+        addresses: vec!["10.0.0.1".into()],
+        node_ports: vec![],
+    };
+    let ways = ["linux-0", "win-a", "win-c"].map(|node| Cell {
+        address: "10.0.0.1:80".into(),
+        ..cell(if node == "linux-0" { FromLinuxPod } else { WindowsPod }, node, WindowsServiceIp, None, 8, 0)
+    });
+    let others = ["win-a", "win-c"]
+        .map(|node| Cell { address: "10.0.0.2:80".into(), ..cell(WindowsPod, node, LinuxServiceIp, None, 8, 8) });
+    let story = Story::new().and(Event::ServiceMade(made));
+    let story =
+        story.passed("reachability/linux-service", others.to_vec()).failed("reachability/service", ways.to_vec());
+    let findings = explain(&story.0);
+    assert!(findings.iter().any(|finding| finding.subject == "win-webserver@10.0.20348.1"), "{findings:#?}");
 }
 
 #[test]

@@ -109,6 +109,7 @@ const KNOWN: &[&str] = &[
     "check_finished",
     "cleaned_up",
     "run_finished",
+    "service_made",
 ];
 
 const _: fn(&Event) = |event| match event {
@@ -123,6 +124,7 @@ const _: fn(&Event) = |event| match event {
     | Event::Probed { .. }
     | Event::CheckFinished(_)
     | Event::CleanedUp { .. }
+    | Event::ServiceMade(_)
     | Event::RunFinished(_) => {}
 };
 

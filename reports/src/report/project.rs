@@ -88,8 +88,8 @@ impl<'a> Story<'a> {
                 Event::ClusterObserved(observed) => story.observed = Some(observed),
                 Event::Planned(plan) => story.plan = Some(plan),
                 Event::FixtureChanged { fixture, state } => story.fixtures.push((*ms, fixture, state)),
-                // The timeline that follows says the same with its durations.
-                Event::PodProgress(_) => {}
+                // The timeline that follows says the same with its durations; findings call Services by name.
+                Event::PodProgress(_) | Event::ServiceMade(_) => {}
                 Event::PodTimeline(pod) => story.pods.push(pod),
                 Event::CheckStarted { id } => {
                     story.asked_at.entry(id).or_insert(*ms);
