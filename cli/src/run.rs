@@ -145,7 +145,7 @@ fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunF
         keep: conduct.keep.into(),
         jobs: conduct.jobs.into(),
         outside_proxy: selection.outside_proxy,
-        policy: Policy { expect_limitation: conduct.expect_limitation },
+        policy: Policy { expect_limitation: conduct.expect_limitation, ..Policy::default() },
         folder: folder.clone(),
         reports,
         sinks: Vec::new(),

@@ -225,6 +225,8 @@ impl Session {
             policy: self.policy.clone(),
             timeout_scale: self.timeout_scale.unwrap_or(1.0),
             testbed: None::<TestbedFacts>,
+            rounds: 1,
+            retries: 0,
         })
     }
 }

@@ -32,6 +32,7 @@ use winconform_harness::{
 };
 use winconform_reports::{
     Chain, Disposition, Event, Policy, Record, ResultId, Verdict,
+    disposition::Answer,
     junit::Dialect,
     write::{ReportFile, ReportFormat},
 };
@@ -204,11 +205,17 @@ fn trial(planned: &PlannedCheck, outcomes: &Arc<Outcomes>, skips_pass: bool) -> 
             return Ok(skipped(reason));
         }
         let verdict = outcomes.verdict_of(&id);
-        match verdict.as_ref().map(|verdict| Policy::default().disposition(verdict.kind(), level)) {
+        match verdict.as_ref().map(|verdict| {
+            // One attempt, so nothing is flaky.
+            let answer = Answer { check: &id.check, level, verdict: verdict.kind(), flaky: false };
+            Policy::default().disposition(&answer)
+        }) {
             Some(Disposition::Green) => Ok(Completion::Completed),
             Some(Disposition::Skipped) => Ok(skipped(verdict.map(|v| v.reason().to_owned()).unwrap_or_default())),
             // The cause is known once the whole pattern is.
-            Some(Disposition::Red | Disposition::Unknown) | None => Err(failure(&id, &outcomes.wait_for_end())),
+            Some(Disposition::Red | Disposition::Unknown | Disposition::Excused) | None => {
+                Err(failure(&id, &outcomes.wait_for_end()))
+            }
         }
     };
     Trial::ignorable_test(planned.id.trial_name(), run).with_ignored_flag(planned.check.disruptive)

@@ -162,6 +162,8 @@ impl Run {
             policy: self.options.policy.clone(),
             timeout_scale: self.options.timeout_scale,
             testbed: self.options.testbed.clone(),
+            rounds: 1,
+            retries: 0,
         }));
     }
 
@@ -388,6 +390,8 @@ fn finished(planned: &PlannedCheck, verdict: Verdict) -> Event {
         verdict,
         attempts: 1,
         flaky: false,
+        earlier: Vec::new(),
+        round: 1,
         ms: millis(Duration::ZERO),
         phases: Vec::new(),
         observations: Vec::new(),

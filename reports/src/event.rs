@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    compare::Snapshot,
     disposition::Policy,
     id::{CheckId, ResultId},
     verdict::{Level, Verdict},
@@ -72,6 +73,15 @@ pub enum Event {
     RunFinished(RunFinished),
     /// A Service of ours was accepted, so that addresses can be called by name.
     ServiceMade(ServiceMade),
+    /// What this run is judged against (`--baseline`).
+    BaselineGiven(Box<Snapshot>),
+    /// Everything is going to be asked once more (`--repeat`); the first round needs no such event.
+    RoundStarted {
+        /// Counted from 1.
+        round: u32,
+    },
+    /// A node told more of itself than the API server knows of it.
+    NodeTold(NodeTold),
 }
 
 /// A Service of ours.
@@ -102,6 +112,17 @@ pub struct RunStarted {
     pub timeout_scale: f64,
     /// Where the testbed is the cluster: what it is and how long it took to boot.
     pub testbed: Option<TestbedFacts>,
+    /// How often everything is asked (`--repeat`).
+    #[serde(default = "once")]
+    pub rounds: u32,
+    /// How often a check that did not pass is asked again (`--retries`).
+    #[serde(default)]
+    pub retries: u32,
+}
+
+/// What logs mean that were written before there were rounds.
+pub(crate) fn once() -> u32 {
+    1
 }
 
 /// The testbed a run was made on.
@@ -137,6 +158,44 @@ pub struct Cluster {
     pub server: String,
     /// The API server's version, for example `v1.37.2`.
     pub version: String,
+    /// Who runs it, where its nodes say so: `Azure Kubernetes Service`.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// The DaemonSets of `kube-system`, in the order of their names; empty where we may not list them.
+    #[serde(default)]
+    pub system: Vec<SystemWorkload>,
+}
+
+/// Something that runs on every node, such as the pod network.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SystemWorkload {
+    /// Its name, for example `kube-proxy-windows`.
+    pub name: String,
+    /// What it is for, where its name is a known one.
+    pub role: Option<SystemRole>,
+    /// The images of its containers, with their tags.
+    pub images: Vec<String>,
+    /// kube-proxy's mode, where its command line says it: `kernelspace`.
+    pub mode: Option<String>,
+}
+
+/// What something that runs on every node is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SystemRole {
+    /// The pod network.
+    Cni,
+    /// Service rules.
+    KubeProxy,
+}
+
+/// What a node told of itself, from a HostProcess pod.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeTold {
+    /// The node.
+    pub node: String,
+    /// The updates that are installed, for example `KB5034439`.
+    pub updates: Vec<String>,
 }
 
 /// A node as it was found.
@@ -164,6 +223,9 @@ pub struct Node {
     pub taints: Vec<String>,
     /// The target it belongs to, on Windows.
     pub target: Option<String>,
+    /// The updates that are installed, in the order of their names; none where nobody could ask.
+    #[serde(default)]
+    pub updates: Option<Vec<String>>,
 }
 
 /// Windows nodes that are alike: equal kernel version, runtime and kubelet.
@@ -252,6 +314,21 @@ pub struct PodTimeline {
     pub target: Option<String>,
     /// The phases, in order.
     pub phases: Vec<Phase>,
+    /// The images that its containers run.
+    #[serde(default)]
+    pub images: Vec<PodImage>,
+    /// The round in which it started, counted from 1.
+    #[serde(default = "once")]
+    pub round: u32,
+}
+
+/// An image as a node runs it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+pub struct PodImage {
+    /// As the pod names it.
+    pub image: String,
+    /// What the node made of the name: `sha256:…`.
+    pub digest: String,
 }
 
 /// A named stretch of time.
@@ -413,10 +490,16 @@ pub struct Finished {
     pub id: ResultId,
     /// The answer.
     pub verdict: Verdict,
-    /// How often it was asked (1 unless retries are on).
+    /// How often it was asked in this round (1 unless retries are on).
     pub attempts: u32,
     /// Whether an attempt failed before one passed.
     pub flaky: bool,
+    /// The attempts before the one that gave the verdict, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Attempt>,
+    /// The round, counted from 1.
+    #[serde(default = "once")]
+    pub round: u32,
     /// From its start to its verdict, in milliseconds; waiting for fixtures is not counted.
     pub ms: u64,
     /// Named stretches of that time.
@@ -425,6 +508,18 @@ pub struct Finished {
     pub observations: Vec<Observation>,
     /// What was collected for people to look at.
     pub evidence: Vec<Evidence>,
+}
+
+/// An attempt after which the check was asked again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// What it came to.
+    pub verdict: Verdict,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Machine-readable facts that it rests on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub observations: Vec<Observation>,
 }
 
 /// A machine-readable fact that a verdict rests on.
@@ -516,6 +611,24 @@ impl Observation {
             Self::Container { node, .. } | Self::Event { node, .. } => node.as_deref(),
             Self::Node { node, .. } | Self::NoExec { node, .. } => Some(node),
             _ => None,
+        }
+    }
+}
+
+impl Observation {
+    /// What kind of fact it is, and what kind of thing it says: `container ErrImagePull`.
+    ///
+    /// Two failures of one check with equal signatures are the same failure, whatever
+    /// the names of pods and the words of messages.
+    #[must_use]
+    pub fn signature(&self) -> String {
+        match self {
+            Self::Container { reason, .. } => format!("container {reason}"),
+            Self::Event { reason, .. } => format!("event {reason}"),
+            Self::Unschedulable { untolerated, .. } => format!("unschedulable {}", untolerated.join(" ")),
+            Self::Node { what, .. } => format!("node {what}"),
+            Self::NoExec { .. } => "no_exec".to_owned(),
+            Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
         }
     }
 }

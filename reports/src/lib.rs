@@ -31,6 +31,8 @@
 //!     policy: Policy::default(),
 //!     timeout_scale: 1.0,
 //!     testbed: None,
+//!     rounds: 1,
+//!     retries: 0,
 //! };
 //! log.append(&Record { ms: 0, event: Event::RunStarted(started) })?;
 //!
@@ -51,11 +53,13 @@
 
 pub mod chain;
 pub mod clean;
+pub mod compare;
 pub mod disposition;
 pub mod event;
 pub mod explain;
 pub mod id;
 pub mod junit;
+pub mod known_failures;
 pub mod log;
 pub mod report;
 pub mod text;

@@ -6,6 +6,7 @@
 
 mod matrix;
 mod project;
+mod rounds;
 mod schema;
 
 use jiff::Timestamp;
@@ -21,6 +22,7 @@ use crate::{
     event::{Cluster, Evidence, LeftOut, Node, Observation, Phase, PodTimeline, Target, TestbedFacts},
     explain::Finding,
     id::{CheckId, Place, ResultId},
+    known_failures::{Excuse, KnownFailureUse},
     verdict::{Level, VerdictKind},
 };
 
@@ -54,6 +56,8 @@ pub struct Report {
     pub left_out: Vec<LeftOut>,
     /// Objects of ours that could not be removed, as `kind/name`, with the reason.
     pub leftovers: Vec<String>,
+    /// What became of the failures that the user knows of.
+    pub known_failures: Vec<KnownFailureUse>,
 }
 
 /// The run as a whole.
@@ -63,6 +67,8 @@ pub struct Run {
     pub id: String,
     /// What it says about the cluster.
     pub result: RunResult,
+    /// The same by the core checks alone.
+    pub core: RunResult,
     /// The exit code of the command that made the run: 1 something is red, else 2
     /// something is unknown, else 3 nothing was verified, else 0.
     pub exit_code: u8,
@@ -94,6 +100,10 @@ pub struct Run {
     pub policy: Policy,
     /// The testbed, where it was the cluster.
     pub testbed: Option<TestbedFacts>,
+    /// How often everything was to be asked.
+    pub rounds: u32,
+    /// How often a check that did not pass was to be asked again.
+    pub retries: u32,
 }
 
 /// How many answers there are of each disposition.
@@ -109,7 +119,9 @@ pub struct Counts {
     pub unknown: usize,
     /// Does not concern this cluster.
     pub skipped: usize,
-    /// Of the green and red ones, those that passed only at a second attempt.
+    /// Broken, and the user knows.
+    pub excused: usize,
+    /// Of all, those that failed at one time and passed at another.
     pub flaky: usize,
 }
 
@@ -138,10 +150,16 @@ pub struct CheckResult {
     pub disposition: Disposition,
     /// What was seen, what broke, or why it could not be asked.
     pub reason: String,
-    /// An attempt failed before one passed.
+    /// Why it is not red, where it would be.
+    pub excuse: Option<Excuse>,
+    /// It failed at one time and passed at another.
     pub flaky: bool,
     /// How often it was asked; 0 when the run ended before.
     pub attempts: u32,
+    /// Each time it was asked, in order; empty where that was once.
+    pub tries: Vec<Try>,
+    /// How many rounds passed, where there were several.
+    pub rate: Option<Rate>,
     /// From its start to its verdict, waiting for fixtures not counted.
     pub seconds: f64,
     /// When it began to ask, in seconds since the run started.
@@ -154,6 +172,32 @@ pub struct CheckResult {
     pub findings: Vec<String>,
     /// Machine-readable facts that the verdict rests on.
     pub observations: Vec<Observation>,
+}
+
+/// One time that a check was asked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Try {
+    /// The round, counted from 1.
+    pub round: u32,
+    /// The attempt within its round, counted from 1.
+    pub attempt: u32,
+    /// What it came to.
+    pub verdict: VerdictKind,
+    /// What was seen, what broke, or why it could not be asked.
+    pub reason: String,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+/// What several rounds came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Rate {
+    /// Rounds in which the promise was kept, or the limitation was as documented or lifted.
+    pub passed: u32,
+    /// Rounds in which it was broken.
+    pub failed: u32,
+    /// Rounds that could not tell.
+    pub untold: u32,
 }
 
 /// A set of objects that several checks shared.
@@ -169,6 +213,8 @@ pub struct Fixture {
     pub removed_s: Option<f64>,
     /// Why it could not become ready, where it could not.
     pub failed: Option<String>,
+    /// The round it belongs to, counted from 1.
+    pub round: u32,
 }
 
 impl CheckResult {

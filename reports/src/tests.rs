@@ -19,6 +19,8 @@ pub(crate) fn started() -> Record {
             policy: Policy::default(),
             timeout_scale: 1.0,
             testbed: None,
+            rounds: 1,
+            retries: 0,
         }),
     }
 }
@@ -47,6 +49,8 @@ pub(crate) fn finished(text: &str, verdict: Verdict) -> Event {
         verdict,
         attempts: 1,
         flaky: false,
+        earlier: Vec::new(),
+        round: 1,
         ms: 120,
         phases: Vec::new(),
         observations: Vec::new(),

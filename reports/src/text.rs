@@ -52,6 +52,7 @@ pub fn summary(report: &Report, options: &SummaryOptions) -> String {
     trouble::findings(&mut page, report);
     trouble::failures(&mut page, report);
     trouble::undetermined(&mut page, report);
+    trouble::excused(&mut page, report);
     trouble::asides(&mut page, report);
     steps::steps(&mut page, report);
     matrix::write(&mut page, report);
@@ -79,6 +80,7 @@ fn headline_words(page: &Page, report: &Report) -> String {
     let limitations = report.results.iter().filter(|result| result.verdict == VerdictKind::LimitationPresent).count();
     let counted = [
         (run.counts.red, "failed"),
+        (run.counts.excused, "excused"),
         (run.counts.unknown, "undetermined"),
         (run.counts.green.saturating_sub(limitations), "passed"),
         (limitations, "limited as documented"),
@@ -87,10 +89,15 @@ fn headline_words(page: &Page, report: &Report) -> String {
     ];
     let counts: Vec<String> =
         counted.iter().filter(|(count, _)| *count > 0).map(|(count, words)| format!("{count} {words}")).collect();
+    // Whoever ships by the core checks alone need not count them.
+    let by_core = match (run.result, run.core) {
+        (RunResult::NotConformant, RunResult::Conformant) => " (core: conformant)",
+        _ => "",
+    };
     match run.counts.total {
         0 => format!("{painted}: nothing was asked"),
         1 => format!("{painted}: 1 answer, {}", counts.join(", ")),
-        total => format!("{painted}: {total} answers, {}", counts.join(", ")),
+        total => format!("{painted}{by_core}: {total} answers, {}", counts.join(", ")),
     }
 }
 

@@ -88,6 +88,25 @@ impl VerdictKind {
     }
 }
 
+impl VerdictKind {
+    /// Whether this is what several rounds come to, where another gave `other`.
+    ///
+    /// A promise that was broken once is broken; a limitation that was lifted once can
+    /// be; and a round that could not tell says nothing beside one that could.
+    #[must_use]
+    pub fn outweighs(self, other: Self) -> bool {
+        let weight = |kind| match kind {
+            Self::Failed => 5,
+            Self::LimitationLifted => 4,
+            Self::LimitationPresent => 3,
+            Self::Passed => 2,
+            Self::Undetermined => 1,
+            Self::NotApplicable => 0,
+        };
+        weight(self) > weight(other)
+    }
+}
+
 impl fmt::Display for VerdictKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())

@@ -248,8 +248,12 @@ impl Facts {
         })?;
         let nodes = nodes.map_err(|error| ObserveError::Nodes(Box::new(error.into())))?;
         let mut facts = Self::from_nodes(&nodes.items);
-        facts.cluster =
-            event::Cluster { context: cluster.context().to_owned(), server: cluster.server().to_owned(), version };
+        facts.cluster = event::Cluster {
+            context: cluster.context().to_owned(),
+            server: cluster.server().to_owned(),
+            version,
+            ..event::Cluster::default()
+        };
         Ok(facts)
     }
 
@@ -304,6 +308,7 @@ impl Facts {
             unschedulable: node.unschedulable,
             taints: node.taints.iter().map(Taint::spelled).collect(),
             target: node.target.clone(),
+            updates: None,
         };
         let target = |target: &Target| event::Target {
             name: target.name.clone(),

@@ -65,6 +65,8 @@ impl Asked {
             verdict,
             attempts: 1,
             flaky: false,
+            earlier: Vec::new(),
+            round: 1,
             ms: millis(took),
             phases: notes.phases.clone(),
             observations,

@@ -314,6 +314,22 @@ pub(crate) fn pod_ref(pod: &Pod, facts: &Facts) -> PodRef {
     }
 }
 
+/// The images that a pod's containers run, with what the node made of their names.
+fn images_of(pod: &Pod) -> Vec<event::PodImage> {
+    let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+    let mut images: Vec<event::PodImage> = statuses
+        .filter(|status| !status.image_id.is_empty())
+        .map(|status| event::PodImage {
+            image: status.image.clone(),
+            // `docker.io/library/a@sha256:…`, `docker-pullable://…@sha256:…` or the digest alone.
+            digest: status.image_id.rsplit(['@', '/']).next().unwrap_or_default().to_owned(),
+        })
+        .collect();
+    images.sort();
+    images.dedup();
+    images
+}
+
 /// Follows one pod's phases and reports each as it is reached.
 #[derive(Debug)]
 struct Timeline {
@@ -352,6 +368,8 @@ impl Timeline {
                 target: stage.facts.node(&node).and_then(|node| node.target.clone()),
                 node,
                 phases: self.phases.clone(),
+                images: images_of(pod),
+                round: 1,
             }));
         }
     }

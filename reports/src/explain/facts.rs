@@ -89,8 +89,13 @@ impl<'a> Facts<'a> {
                 }
                 Event::Probed { id, cells } => probed.extend(cells.iter().map(|cell| (id, cell))),
                 Event::CheckFinished(result) => {
-                    if finished.insert(&result.id, result).is_none() {
+                    // Of several rounds the worst is the one to explain.
+                    let known = finished.entry(&result.id).or_insert_with(|| {
                         order.push(&result.id);
+                        result
+                    });
+                    if result.verdict.kind().outweighs(known.verdict.kind()) {
+                        *known = result;
                     }
                 }
                 Event::RunStarted(_)
@@ -99,7 +104,10 @@ impl<'a> Facts<'a> {
                 | Event::PodProgress(_)
                 | Event::CheckStarted { .. }
                 | Event::CleanedUp { .. }
-                | Event::RunFinished(_) => {}
+                | Event::RunFinished(_)
+                | Event::BaselineGiven(_)
+                | Event::RoundStarted { .. }
+                | Event::NodeTold(_) => {}
                 Event::ServiceMade(made) => {
                     facts.services.extend(made.addresses.iter().map(|address| (address.as_str(), made.owner.as_str())));
                 }

@@ -410,6 +410,8 @@ fn an_unreached_registry_may_be_the_nodes_way_out() {
             node: "win-a".into(),
             target: None,
             phases: Vec::new(),
+            images: Vec::new(),
+            round: 1,
         }))
         .saw("win-webserver/pods-ready", unknown(), vec![pull("win-c", "dial tcp: i/o timeout")]);
     let finding = &story.findings()[0];

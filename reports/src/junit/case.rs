@@ -77,7 +77,24 @@ fn status(report: &Report, result: &CheckResult) -> TestCaseStatus {
             }
             status
         }
-        Disposition::Red => non_success(NonSuccessKind::Failure, result.verdict.as_str(), report, result),
+        Disposition::Red => {
+            let ty = match result.verdict {
+                VerdictKind::NotApplicable => "required",
+                _ if result.flaky => "flaky",
+                verdict => verdict.as_str(),
+            };
+            non_success(NonSuccessKind::Failure, ty, report, result)
+        }
+        Disposition::Excused => {
+            // Skipped, as xfail is everywhere: red would stop whom the user let pass.
+            let mut status = TestCaseStatus::skipped();
+            let excuse = result.excuse.as_ref();
+            let issue = excuse.and_then(|excuse| excuse.issue.as_deref()).map(|issue| format!(" {issue}"));
+            let why = excuse.map(|excuse| excuse.why.as_str()).unwrap_or_default();
+            let lead = format!("known failure:{} {why}: ", issue.unwrap_or_default());
+            describe(&mut status, &lead, &result.reason, &account(report, result));
+            status
+        }
         Disposition::Unknown => {
             let kind = if result.is_aborted() { "aborted" } else { result.verdict.as_str() };
             non_success(NonSuccessKind::Error, kind, report, result)

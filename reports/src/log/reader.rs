@@ -110,6 +110,9 @@ const KNOWN: &[&str] = &[
     "cleaned_up",
     "run_finished",
     "service_made",
+    "baseline_given",
+    "round_started",
+    "node_told",
 ];
 
 const _: fn(&Event) = |event| match event {
@@ -125,7 +128,10 @@ const _: fn(&Event) = |event| match event {
     | Event::CheckFinished(_)
     | Event::CleanedUp { .. }
     | Event::ServiceMade(_)
-    | Event::RunFinished(_) => {}
+    | Event::RunFinished(_)
+    | Event::BaselineGiven(_)
+    | Event::RoundStarted { .. }
+    | Event::NodeTold(_) => {}
 };
 
 #[cfg(test)]

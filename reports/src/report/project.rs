@@ -5,15 +5,17 @@ use std::collections::{HashMap, HashSet};
 use super::{
     CheckResult, Counts, Fixture, REPORT_SCHEMA, Report, Run,
     matrix::{Probes, crossings},
+    rounds::{Asked, together},
 };
 use crate::{
-    disposition::{Disposition, Policy, RunResult, Weighed, sum_up},
+    disposition::{Answer, Disposition, Policy, RunResult, Weighed, sum_up},
     event::{
-        Cell, Event, Finished, FixtureState, Observed, Plan, PlannedResult, PodTimeline, Record, RunFinished,
+        Cell, Event, Finished, FixtureState, NodeTold, Observed, Plan, PlannedResult, PodTimeline, Record, RunFinished,
         RunStarted,
     },
     explain,
     id::ResultId,
+    known_failures,
     verdict::{Level, Verdict, VerdictKind},
 };
 
@@ -38,11 +40,12 @@ impl Report {
             result.findings = causes.map(|cause| (*cause).to_owned()).collect();
         }
         let plan = story.plan.cloned().unwrap_or_default();
-        let observed = story.observed.cloned();
-        let (cluster, nodes, targets) = match observed {
+        let (cluster, nodes, targets) = match story.told() {
             Some(Observed { cluster, nodes, targets }) => (Some(cluster), nodes, targets),
             None => (None, Vec::new(), Vec::new()),
         };
+        let today = story.started.map(|started| started.started.to_zoned(jiff::tz::TimeZone::UTC).date());
+        let known_failures = known_failures::apply(&policy.known_failures, &mut results, &findings, &nodes, today);
         Self {
             schema: REPORT_SCHEMA.to_owned(),
             run: story.run(policy, aborted, &results, &plan),
@@ -55,6 +58,7 @@ impl Report {
             pods: story.pods.iter().map(|pod| (*pod).clone()).collect(),
             left_out: plan.left_out,
             leftovers: story.leftovers,
+            known_failures,
             results,
         }
     }
@@ -66,28 +70,30 @@ struct Story<'a> {
     started: Option<&'a RunStarted>,
     observed: Option<&'a Observed>,
     plan: Option<&'a Plan>,
-    fixtures: Vec<(u64, &'a str, &'a FixtureState)>,
+    fixtures: Vec<(u64, u32, &'a str, &'a FixtureState)>,
     pods: Vec<&'a PodTimeline>,
     asked_at: HashMap<&'a ResultId, u64>,
     probed: Vec<(&'a ResultId, &'a [Cell])>,
-    finished: HashMap<&'a ResultId, &'a Finished>,
+    finished: HashMap<&'a ResultId, Vec<&'a Finished>>,
     /// Results in the order of their verdicts, for those that no plan lists.
     order: Vec<&'a ResultId>,
     leftovers: Vec<String>,
     end: Option<&'a RunFinished>,
+    told: Vec<&'a NodeTold>,
     last_ms: u64,
 }
 
 impl<'a> Story<'a> {
     fn of(records: &'a [Record]) -> Self {
         let mut story = Self::default();
+        let mut round = 1;
         for Record { ms, event } in records {
             story.last_ms = story.last_ms.max(*ms);
             match event {
                 Event::RunStarted(started) => story.started = Some(started),
                 Event::ClusterObserved(observed) => story.observed = Some(observed),
                 Event::Planned(plan) => story.plan = Some(plan),
-                Event::FixtureChanged { fixture, state } => story.fixtures.push((*ms, fixture, state)),
+                Event::FixtureChanged { fixture, state } => story.fixtures.push((*ms, round, fixture, state)),
                 // The timeline that follows says the same with its durations; findings call Services by name.
                 Event::PodProgress(_) | Event::ServiceMade(_) => {}
                 Event::PodTimeline(pod) => story.pods.push(pod),
@@ -96,15 +102,34 @@ impl<'a> Story<'a> {
                 }
                 Event::Probed { id, cells } => story.probed.push((id, cells)),
                 Event::CheckFinished(finished) => {
-                    if story.finished.insert(&finished.id, finished).is_none() {
+                    let of_rounds = story.finished.entry(&finished.id).or_default();
+                    if of_rounds.is_empty() {
                         story.order.push(&finished.id);
                     }
+                    of_rounds.push(finished);
                 }
                 Event::CleanedUp { left } => story.leftovers.extend(left.iter().cloned()),
                 Event::RunFinished(end) => story.end = Some(end),
+                Event::BaselineGiven(_) => {}
+                Event::RoundStarted { round: next } => round = *next,
+                Event::NodeTold(told) => story.told.push(told),
             }
         }
         story
+    }
+
+    /// The cluster as it was found, with what its nodes told later.
+    fn told(&self) -> Option<Observed> {
+        let mut observed = self.observed.cloned()?;
+        for told in &self.told {
+            for node in observed.nodes.iter_mut().filter(|node| node.name == told.node) {
+                let mut updates = told.updates.clone();
+                updates.sort();
+                updates.dedup();
+                node.updates = Some(updates);
+            }
+        }
+        Some(observed)
     }
 
     /// Why not everything was asked, where the log says so or ends without saying.
@@ -138,19 +163,11 @@ impl<'a> Story<'a> {
         let PlannedResult { id, title, statement, level } = planned;
         let never_asked = || {
             let why = aborted.unwrap_or("the run ended without a verdict on it");
-            Finished {
-                id: id.clone(),
-                verdict: Verdict::Undetermined(format!("aborted: {why}")),
-                attempts: 0,
-                flaky: false,
-                ms: 0,
-                phases: Vec::new(),
-                observations: Vec::new(),
-                evidence: Vec::new(),
-            }
+            Asked::never(Verdict::Undetermined(format!("aborted: {why}")))
         };
-        let finished = self.finished.get(&id).map_or_else(never_asked, |finished| (*finished).clone());
-        let verdict = finished.verdict.kind();
+        let asked = self.finished.get(&id).map_or_else(never_asked, |rounds| together(rounds));
+        let verdict = asked.verdict.kind();
+        let answer = Answer { check: &id.check, level, verdict, flaky: asked.flaky };
         CheckResult {
             id: id.to_string(),
             suite: id.check.suite().to_owned(),
@@ -160,16 +177,19 @@ impl<'a> Story<'a> {
             statement,
             level,
             verdict,
-            disposition: policy.disposition(verdict, level),
-            reason: finished.verdict.reason().to_owned(),
-            flaky: finished.flaky,
-            attempts: finished.attempts,
-            seconds: seconds(finished.ms),
+            disposition: policy.disposition(&answer),
+            reason: asked.verdict.reason().to_owned(),
+            excuse: None,
+            flaky: asked.flaky,
+            attempts: asked.attempts,
+            tries: asked.tries,
+            rate: asked.rate,
+            seconds: seconds(asked.ms),
             started_s: self.asked_at.get(&id).copied().map(seconds),
-            phases: finished.phases,
-            evidence: finished.evidence,
+            phases: asked.phases,
+            evidence: asked.evidence,
             findings: Vec::new(),
-            observations: finished.observations,
+            observations: asked.observations,
             check: id.check,
         }
     }
@@ -187,25 +207,27 @@ impl<'a> Story<'a> {
     }
 
     fn fixtures(&self, plan: &Plan) -> Vec<Fixture> {
-        let blank = |name: &str| Fixture {
+        let blank = |name: &str, round: u32| Fixture {
             name: name.to_owned(),
             started_s: None,
             ready_s: None,
             removed_s: None,
             failed: None,
+            round,
         };
-        let mut fixtures: Vec<Fixture> = plan.fixtures.iter().map(|name| blank(name)).collect();
-        let mut places: HashMap<String, usize> =
-            fixtures.iter().enumerate().map(|(place, fixture)| (fixture.name.clone(), place)).collect();
-        for &(ms, name, state) in &self.fixtures {
-            let place = *places.entry(name.to_owned()).or_insert_with(|| {
-                fixtures.push(blank(name));
+        let mut fixtures: Vec<Fixture> = plan.fixtures.iter().map(|name| blank(name, 1)).collect();
+        let mut places: HashMap<(String, u32), usize> =
+            fixtures.iter().enumerate().map(|(place, fixture)| ((fixture.name.clone(), 1), place)).collect();
+        for &(ms, round, name, state) in &self.fixtures {
+            let place = *places.entry((name.to_owned(), round)).or_insert_with(|| {
+                fixtures.push(blank(name, round));
                 fixtures.len() - 1
             });
             let Some(fixture) = fixtures.get_mut(place) else { continue };
             match state {
-                FixtureState::Starting => fixture.started_s = Some(seconds(ms)),
-                FixtureState::Ready => fixture.ready_s = Some(seconds(ms)),
+                // One that is started again after it failed took all that time.
+                FixtureState::Starting => fixture.started_s = fixture.started_s.or(Some(seconds(ms))),
+                FixtureState::Ready => (fixture.ready_s, fixture.failed) = (Some(seconds(ms)), None),
                 FixtureState::Failed(why) => fixture.failed = Some(why.clone()),
                 FixtureState::Removed => fixture.removed_s = Some(seconds(ms)),
             }
@@ -221,6 +243,9 @@ impl<'a> Story<'a> {
             (RunResult::Unknown, 3) if aborted.is_some() => (RunResult::Unknown, 2),
             summed => summed,
         };
+        let of_core = results.iter().filter(|result| result.level == Level::Core);
+        let core_weighed = of_core.map(|result| Weighed { disposition: result.disposition, level: result.level });
+        let (core, _) = sum_up(core_weighed, core_left_out || aborted.is_some());
         let started = self.started;
         let testbed = started.and_then(|started| started.testbed.clone());
         let critical_path_s = self.end.map(|end| seconds(end.critical_path_ms));
@@ -228,6 +253,7 @@ impl<'a> Story<'a> {
         Run {
             id: started.map(|started| started.run.clone()).unwrap_or_default(),
             result,
+            core,
             exit_code,
             counts: Counts::of(results),
             started: started.map(|started| started.started),
@@ -242,6 +268,8 @@ impl<'a> Story<'a> {
             timeout_scale: started.map_or(1.0, |started| started.timeout_scale),
             policy,
             testbed,
+            rounds: started.map_or(1, |started| started.rounds),
+            retries: started.map_or(0, |started| started.retries),
         }
     }
 }
@@ -255,6 +283,7 @@ impl Counts {
                 Disposition::Red => counts.red += 1,
                 Disposition::Unknown => counts.unknown += 1,
                 Disposition::Skipped => counts.skipped += 1,
+                Disposition::Excused => counts.excused += 1,
             }
             counts.flaky += usize::from(result.flaky);
         }
@@ -312,7 +341,7 @@ mod tests {
         assert_eq!(report.results[1].verdict, VerdictKind::Undetermined);
         assert!(report.results[1].reason.starts_with("aborted: "), "{}", report.results[1].reason);
         assert!(report.results[1].is_aborted());
-        assert_eq!((report.run.result, report.run.exit_code), (RunResult::Unknown, 2));
+        assert_eq!((report.run.result, report.run.exit_code), (RunResult::Partial, 2));
     }
 
     #[test]

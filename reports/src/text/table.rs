@@ -24,14 +24,20 @@ enum Mark {
     Limited,
     Lifted,
     Flaky,
+    Excused,
     Unknown,
+    FlakyRed,
+    Required,
     Failed,
 }
 
 impl Mark {
     fn of(result: &CheckResult) -> Self {
         match (result.disposition, result.verdict) {
+            (Disposition::Red, VerdictKind::NotApplicable) => Self::Required,
+            (Disposition::Red, _) if result.flaky => Self::FlakyRed,
             (Disposition::Red, _) => Self::Failed,
+            (Disposition::Excused, _) => Self::Excused,
             (Disposition::Unknown, _) => Self::Unknown,
             (Disposition::Skipped, _) => Self::NotApplicable,
             (Disposition::Green, _) if result.flaky => Self::Flaky,
@@ -49,6 +55,9 @@ impl Mark {
             Self::Limited => style.good("limit"),
             Self::Lifted => style.good("lifted"),
             Self::Flaky => style.odd("flaky"),
+            Self::Excused => style.odd("excused"),
+            Self::FlakyRed => style.bad("FLAKY"),
+            Self::Required => style.bad("MISSING"),
             Self::Unknown => style.odd("unknown"),
             Self::Failed => style.bad("FAILED"),
         }
@@ -99,7 +108,7 @@ fn folded<'a>(rows: Vec<(&'a str, Row<'a>)>) -> Vec<(String, Row<'a>)> {
     const FEW: usize = 3;
     let mut groups: Vec<(Vec<&str>, Row<'a>)> = Vec::new();
     for (check, row) in rows {
-        let failed = row.values().any(|mark| *mark == Mark::Failed);
+        let failed = row.values().any(|mark| *mark >= Mark::FlakyRed);
         match groups.iter_mut().find(|(_, known)| !failed && *known == row) {
             Some((checks, _)) => checks.push(check),
             None => groups.push((vec![check], row)),

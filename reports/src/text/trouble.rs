@@ -4,6 +4,7 @@ use super::layout::Page;
 use crate::{
     disposition::Disposition,
     explain::{Confidence, Finding},
+    known_failures::{EntryState, KnownFailureUse},
     report::{CheckResult, Report},
     verdict::{Level, VerdictKind},
 };
@@ -128,6 +129,35 @@ fn answer(page: &mut Page, result: &CheckResult, mark: &str) {
 fn ask_again(page: &mut Page, result: &CheckResult) {
     let target = result.target.as_ref().map(|target| format!(" --target {target}")).unwrap_or_default();
     page.item("", "look at", &format!("winconform run --check {}{target} --keep failed", result.check));
+}
+
+/// What is broken and excused, and which excuses need a look.
+pub(super) fn excused(page: &mut Page, report: &Report) {
+    let excused: Vec<&CheckResult> =
+        report.results.iter().filter(|result| result.disposition == Disposition::Excused).collect();
+    let stale: Vec<&KnownFailureUse> =
+        report.known_failures.iter().filter(|entry| entry.state != EntryState::Excuses).collect();
+    if excused.is_empty() && stale.is_empty() {
+        return;
+    }
+    page.title("known failures");
+    let mark = page.style().odd("excused");
+    for result in excused.iter().take(SHOWN) {
+        let excuse = result.excuse.as_ref();
+        let why = excuse.map(|excuse| excuse.why.clone()).unwrap_or_default();
+        let issue =
+            excuse.and_then(|excuse| excuse.issue.as_ref()).map(|issue| format!(", {issue}")).unwrap_or_default();
+        page.item("", &mark, &format!("{}: {why}{issue}", result.id));
+        page.item("", "", &result.reason);
+    }
+    more(page, excused.len(), SHOWN);
+    for entry in stale.iter().take(SHOWN) {
+        let builds = entry.builds.as_ref().map(|builds| format!(" on {builds}")).unwrap_or_default();
+        let words =
+            format!("{}{builds} {} ({}, until {})", entry.check, entry.state.as_words(), entry.issue, entry.expires);
+        page.item("", "entry", &words);
+    }
+    more(page, stale.len(), SHOWN);
 }
 
 /// What is worth knowing and needs no action.
