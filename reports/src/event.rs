@@ -629,6 +629,7 @@ impl Observation {
             Self::Node { what, .. } => format!("node {what}"),
             Self::NoExec { .. } => "no_exec".to_owned(),
             Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
+            Self::Step { step, worked, .. } => format!("step {step} {worked}"),
         }
     }
 }

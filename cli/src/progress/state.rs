@@ -22,6 +22,7 @@ pub(super) struct Notable {
 #[derive(Debug, Default)]
 pub(super) struct State {
     planned: Option<u64>,
+    in_a_round: u64,
     passed: u64,
     failed: u64,
     undetermined: u64,
@@ -50,7 +51,8 @@ impl State {
                 wait(format!("Kubernetes {version}, {}, {}", count(nodes, "node"), count(targets, "target")))
             }
             Event::Planned(plan) => {
-                self.planned = Some(plan.results.len() as u64);
+                self.in_a_round = plan.results.len() as u64;
+                self.planned = Some(self.in_a_round);
                 let starting = plan.fixtures.iter().map(|name| (name.clone(), Fixture::default()));
                 self.fixtures = starting.collect();
                 let (results, fixtures) = (plan.results.len(), plan.fixtures.len());
@@ -71,8 +73,20 @@ impl State {
                 self.over = true;
                 None
             }
+            Event::RoundStarted { round } => {
+                // What does not apply is not asked again.
+                let again = self.in_a_round.saturating_sub(self.not_applicable);
+                self.planned = self.planned.map(|planned| planned + again);
+                self.fixtures.values_mut().for_each(|fixture| *fixture = Fixture::default());
+                wait(format!("round {round}"))
+            }
+            Event::BaselineGiven(baseline) => wait(format!("judged against run {}", baseline.run)),
             // Their meaning comes with the verdict that rests on them.
-            Event::PodTimeline(_) | Event::Probed { .. } | Event::CleanedUp { .. } | Event::ServiceMade(_) => None,
+            Event::PodTimeline(_)
+            | Event::Probed { .. }
+            | Event::CleanedUp { .. }
+            | Event::NodeTold(_)
+            | Event::ServiceMade(_) => None,
         }
     }
 
@@ -201,6 +215,8 @@ pub(super) mod tests {
             verdict,
             attempts: 1,
             flaky: false,
+            earlier: Vec::new(),
+            round: 1,
             ms: 1,
             phases: Vec::new(),
             observations: Vec::new(),
