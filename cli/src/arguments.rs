@@ -99,8 +99,8 @@ impl ClusterArguments {
 /// What a testbed is like.
 #[derive(Debug, Clone, Args)]
 pub struct ShapeArguments {
-    /// Which nodes the testbed has: a shape by name, or a YAML file.
-    #[arg(long, value_name = "NAME|FILE", default_value = DEFAULT_SHAPE)]
+    /// Which nodes the testbed has: a shape by name, a YAML file, or several with commas.
+    #[arg(long, value_name = "NAME|FILE,…", default_value = DEFAULT_SHAPE)]
     pub shape: String,
     /// How slow its nodes are: `fast`, `real`, or a factor.
     #[arg(long, value_name = "PROFILE", default_value_t)]
@@ -118,14 +118,14 @@ pub struct OnTestbed {
     #[arg(long, value_enum, value_name = "KIND", num_args = 0..=1, require_equals = true, default_missing_value = "embedded")]
     #[arg(conflicts_with_all = ["kubeconfig", "context"])]
     pub testbed: Option<TestbedKind>,
-    /// Which nodes the testbed has: a shape by name, or a YAML file [default: default].
-    #[arg(long, value_name = "NAME|FILE", requires = "testbed")]
+    /// Which nodes the testbed has: a shape by name, a YAML file, or several with commas [default: default].
+    #[arg(long, value_name = "NAME|FILE,…", requires = "testbed")]
     pub shape: Option<String>,
     /// How slow its nodes are: `fast`, `real`, or a factor [default: fast].
     #[arg(long, value_name = "PROFILE", requires = "testbed")]
     pub latency: Option<Latency>,
     /// A defect to put into the testbed before the run: by name, or a YAML file (repeatable).
-    #[arg(long, value_name = "NAME|FILE", requires = "testbed")]
+    #[arg(long, value_name = "NAME|FILE,…", requires = "testbed")]
     pub fault: Vec<String>,
     /// A directory with the control plane's programs [default: found, downloaded or built].
     #[arg(long, value_name = "DIR", requires = "testbed")]

@@ -21,7 +21,11 @@ mod sh;
 mod unix;
 mod windows;
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::future::{BoxFuture, FutureExt};
 use thiserror::Error;
@@ -69,12 +73,39 @@ impl System {
 /// The network as a process can see it without using it.
 #[derive(Debug, Clone)]
 pub(crate) struct Adapter {
+    /// What Windows calls it, `vEthernet (…)`.
+    pub(crate) name: String,
     /// The pod's address, or the node's for programs on the host.
     pub(crate) address: Ipv4Addr,
-    /// The suffix that bare names get, `<namespace>.svc.cluster.local`; none on the host.
-    pub(crate) dns_suffix: Option<String>,
+    /// The suffixes that incomplete names get, `<namespace>.svc.cluster.local` first; none on the host.
+    pub(crate) search: Vec<String>,
     /// The cluster's name server.
     pub(crate) dns_server: Ipv4Addr,
+}
+
+impl Adapter {
+    /// The router: the first address of the /24.
+    pub(crate) fn gateway(&self) -> Ipv4Addr {
+        let [a, b, c, _] = self.address.octets();
+        Ipv4Addr::new(a, b, c, 1)
+    }
+
+    /// The number of the interface.
+    pub(crate) fn index(&self) -> u8 {
+        self.address.octets()[3] % 60 + 4
+    }
+
+    /// The hardware address, from the range of Hyper-V.
+    pub(crate) fn mac(&self) -> String {
+        let [_, b, c, d] = self.address.octets();
+        format!("00-15-5D-{b:02X}-{c:02X}-{d:02X}")
+    }
+
+    /// The IPv6 address that every Windows interface gives itself.
+    pub(crate) fn link_local(&self) -> Ipv6Addr {
+        let [_, b, c, d] = self.address.octets().map(u16::from);
+        Ipv6Addr::new(0xfe80, 0, 0, 0, 0x8193, 0xc200 | b, 0xbe00 | c, 0x9300 | d)
+    }
 }
 
 /// Everything a process can see.

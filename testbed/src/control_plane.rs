@@ -33,7 +33,7 @@ use crate::{
     clock::Clock,
     fault::FaultBoard,
     process::{Process, ProcessError, Start, Supervisor},
-    shape::Shape,
+    shape::{Features, Shape},
     world::KubeletTls,
 };
 
@@ -42,6 +42,7 @@ mod flags;
 mod kubeconfig;
 mod layout;
 mod pki;
+mod policy;
 #[cfg(test)]
 mod tests;
 
@@ -102,6 +103,9 @@ pub enum ControlPlaneError {
     /// The cluster's first objects did not appear.
     #[error("the default service account did not appear")]
     ServiceAccount(#[source] Box<kube::runtime::wait::Error>),
+    /// What the shape forbids could not be forbidden.
+    #[error("the policy against HostProcess containers could not be put into force")]
+    Policy(#[source] Box<kube::Error>),
 }
 
 impl ControlPlaneError {
@@ -174,21 +178,36 @@ impl ControlPlane {
         })
     }
 
-    /// Returns when the controller manager has made what pods need: the default service account.
+    /// Returns when the controller manager has made what pods need, the default service account, and when the API
+    /// server enforces what the shape forbids.
     ///
     /// # Errors
     ///
-    /// When it does not come, or when a part ends before.
-    pub(crate) async fn settled(&self) -> Result<(), ControlPlaneError> {
+    /// When that does not come, or when a part ends before.
+    pub(crate) async fn settled(&self, features: &Features) -> Result<(), ControlPlaneError> {
+        self.has_service_account().await?;
+        if !features.host_process {
+            self.within_patience(policy::forbid_host_process(&self.client), "it does not enforce its policy")
+                .await?
+                .map_err(|error| ControlPlaneError::Policy(Box::new(error)))?;
+        }
+        Ok(())
+    }
+
+    async fn has_service_account(&self) -> Result<(), ControlPlaneError> {
         let accounts: Api<ServiceAccount> = Api::namespaced(self.client.clone(), "default");
         let appeared = await_condition(accounts, "default", |account: Option<&ServiceAccount>| account.is_some());
+        self.within_patience(appeared, "there is no default service account")
+            .await?
+            .map(|_account| ())
+            .map_err(|error| ControlPlaneError::ServiceAccount(Box::new(error)))
+    }
+
+    /// What `work` comes to, unless a part ends before or it takes too long.
+    async fn within_patience<T>(&self, work: impl Future<Output = T>, last: &str) -> Result<T, ControlPlaneError> {
         tokio::select! {
             ended = self.ended() => Err(ended),
-            appeared = timeout_at(Instant::now() + PATIENCE, appeared) => match appeared {
-                Ok(Ok(_)) => Ok(()),
-                Ok(Err(error)) => Err(ControlPlaneError::ServiceAccount(Box::new(error))),
-                Err(_elapsed) => Err(self.not_settled()),
-            },
+            done = timeout_at(Instant::now() + PATIENCE, work) => done.map_err(|_elapsed| self.not_settled(last)),
         }
     }
 
@@ -198,11 +217,11 @@ impl ControlPlane {
         select_all(ends).await.0
     }
 
-    fn not_settled(&self) -> ControlPlaneError {
+    fn not_settled(&self, last: &str) -> ControlPlaneError {
         let controller_manager = self.processes.iter().find(|process| process.name() == Part::ControllerManager.name());
         ControlPlaneError::NotReady {
             name: Part::ControllerManager.name().into(),
-            last: "it made no default service account".into(),
+            last: last.into(),
             log_tail: controller_manager.map(Process::log_tail).unwrap_or_default(),
         }
     }

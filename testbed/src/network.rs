@@ -23,6 +23,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 
+pub(crate) use self::dns::search_list;
 pub use self::{
     addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, OUTSIDE},
     connection::{ConnectError, Connection, DnsError, Handler, ListenGuard, PingError},
@@ -88,8 +89,7 @@ struct Inner {
     services_changed: tokio::sync::watch::Sender<u64>,
     clock: Clock,
     faults: FaultBoard,
-    host_reaches_services: bool,
-    gives_load_balancers: bool,
+    features: Features,
     dice: Dice,
     next_port: AtomicU16,
     /// The range of real loopback addresses, where there is one.
@@ -111,8 +111,7 @@ impl Network {
                 services_changed: tokio::sync::watch::Sender::new(0),
                 clock,
                 faults,
-                host_reaches_services: features.host_reaches_services,
-                gives_load_balancers: features.load_balancer,
+                features: features.clone(),
                 dice: Dice::default(),
                 next_port: AtomicU16::new(FIRST_EPHEMERAL),
                 loopback: OnceLock::new(),

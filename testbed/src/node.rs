@@ -246,8 +246,11 @@ async fn observe(
                     host.set_block(block);
                 }
                 observer.send_replace(Some(Arc::new(node)));
-                let count = observers.values().filter(|node| node.borrow().as_deref().is_some_and(takes_pods)).count();
-                ready.send_replace(count);
+                let takes = |(name, node): &(&String, &watch::Sender<Option<Arc<Node>>>)| {
+                    let shape = hosts.get(*name).map(|host| &host.shape);
+                    shape.zip(node.borrow().as_deref()).is_some_and(|(shape, node)| takes_pods(node, shape))
+                };
+                ready.send_replace(observers.iter().filter(takes).count());
             }
             Ok(None) => pending().await,
             Err(error) => tracing::debug!(%error, "watching nodes"),
@@ -260,7 +263,9 @@ fn block_of(node: &Node) -> Option<Block> {
 }
 
 /// Whether pods can be scheduled to a node as far as the control plane is concerned.
-fn takes_pods(node: &Node) -> bool {
+///
+/// A taint of the node's own shape may be in the control plane's domain: `node.kubernetes.io/os=windows` is in the wild.
+fn takes_pods(node: &Node, shape: &crate::shape::NodeShape) -> bool {
     let ready = node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
         conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
     });
@@ -268,6 +273,11 @@ fn takes_pods(node: &Node) -> bool {
         .spec
         .as_ref()
         .and_then(|spec| spec.taints.as_ref())
-        .is_some_and(|taints| taints.iter().any(|taint| taint.key.starts_with("node.kubernetes.io/")));
+        .is_some_and(|taints| {
+            taints.iter().any(|taint| {
+                let own = shape.taints.iter().any(|own| own.key == taint.key);
+                taint.key.starts_with("node.kubernetes.io/") && !own
+            })
+        });
     ready && !held_back && block_of(node).is_some()
 }

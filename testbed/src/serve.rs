@@ -275,7 +275,7 @@ impl Testbed<'_> {
         let detail = || format!("{} nodes", world.shape.nodes.len());
         let ready = async {
             tokio::try_join!(
-                async { control_plane.settled().await.map_err(ServeError::from) },
+                async { control_plane.settled(&self.shape.features).await.map_err(ServeError::from) },
                 async { nodes.ready().await.map_err(ServeError::from) },
                 async { version(&world.client).await },
             )

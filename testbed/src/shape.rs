@@ -1,17 +1,22 @@
 //! Which nodes a testbed has, and what its cluster can do.
 //!
 //! A shape is a YAML file: one of those that ship with the crate, by name, or
-//! the user's own, by path.
+//! the user's own, by path. A file may build on another shape, and several can
+//! be stacked with commas (`one-build,no-load-balancer`): see [`compose`].
 
-use std::{collections::BTreeMap, fmt, net::Ipv4Addr, path::Path};
+use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use crate::shape::error::ShapeError;
+pub use self::{error::ShapeError, features::Features};
 
+mod compose;
 mod error;
+mod features;
+mod file;
 mod rules;
+mod shipped;
 
 /// The Kubernetes release of the testbed's control plane, and what its nodes say they run unless the shape says otherwise.
 pub const KUBERNETES_VERSION: &str = "v1.37.2";
@@ -19,30 +24,17 @@ pub const KUBERNETES_VERSION: &str = "v1.37.2";
 /// The shape that is used when none is named.
 pub const DEFAULT_SHAPE: &str = "default";
 
-/// The shapes that ship with the crate: name and YAML.
-const SHIPPED: &[(&str, &str)] = &[
-    ("default", include_str!("../shapes/default.yaml")),
-    ("limitation-lifted", include_str!("../shapes/limitation-lifted.yaml")),
-    ("no-load-balancer", include_str!("../shapes/no-load-balancer.yaml")),
-    ("no-windows", include_str!("../shapes/no-windows.yaml")),
-    ("one-build", include_str!("../shapes/one-build.yaml")),
-    ("one-windows-node", include_str!("../shapes/one-windows-node.yaml")),
-    ("untainted", include_str!("../shapes/untainted.yaml")),
-];
-
-/// A cluster of virtual nodes.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// A cluster of virtual nodes, with everything that its files left to others filled in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Shape {
     /// What people call it.
     pub name: String,
     /// One sentence on what it is for.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub about: String,
     /// Its nodes, in the order in which they get their addresses.
     pub nodes: Vec<NodeShape>,
     /// What the cluster can do.
-    #[serde(default)]
     pub features: Features,
 }
 
@@ -85,6 +77,9 @@ pub struct NodeShape {
     /// How many pods the node takes.
     #[serde(default = "pods")]
     pub pods: u32,
+    /// In a shape with a `size`: how many parts of it are nodes like this one, whose names get numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<u32>,
 }
 
 /// A node's operating system.
@@ -144,33 +139,14 @@ impl fmt::Display for TaintEffect {
     }
 }
 
-/// What a testbed's cluster can do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Features {
-    /// Whether nodes run HostProcess containers.
-    pub host_process: bool,
-    /// Whether a Windows node itself reaches Service IPs. The guide says that it does not.
-    pub host_reaches_services: bool,
-    /// Whether Services of type LoadBalancer get an address.
-    pub load_balancer: bool,
-    /// Whether Windows nodes carry the label `node.kubernetes.io/windows-build`.
-    pub windows_build_label: bool,
-}
-
-impl Default for Features {
-    fn default() -> Self {
-        Self { host_process: true, host_reaches_services: false, load_balancer: true, windows_build_label: true }
-    }
-}
-
 impl Shape {
     /// The names of the shapes that ship with the crate.
     pub fn shipped() -> impl Iterator<Item = &'static str> {
-        SHIPPED.iter().map(|(name, _)| *name)
+        shipped::names()
     }
 
-    /// The shape that `text` names: a shipped one, or the path of a YAML file.
+    /// The shape that `text` names: a shipped one or the path of a YAML file, and after commas what is to be
+    /// different. A number behind a colon is the size of a shape that has one: `large:200`.
     ///
     /// Anything with a path separator, a dot or an existing file behind it is taken as a path.
     ///
@@ -178,25 +154,13 @@ impl Shape {
     ///
     /// When there is no such shape or file, or when it is not a good shape.
     pub fn find(text: &str) -> Result<Self, ShapeError> {
-        if let Some((name, yaml)) = SHIPPED.iter().find(|(name, _)| *name == text) {
-            return Self::parse(yaml, name);
-        }
-        let path = Path::new(text);
-        if text.contains(['/', '\\', '.']) || path.exists() {
-            return Self::read(path);
-        }
-        Err(ShapeError::unknown(text))
+        compose::find(text)
     }
 
-    /// The shape in a file.
-    ///
-    /// # Errors
-    ///
-    /// When the file cannot be read or holds no good shape.
-    pub fn read(path: &Path) -> Result<Self, ShapeError> {
-        let yaml =
-            std::fs::read_to_string(path).map_err(|source| ShapeError::Unreadable { path: path.to_owned(), source })?;
-        Self::parse(&yaml, &path.display().to_string())
+    /// `text` with its paths made absolute, so that it means the same from everywhere.
+    #[must_use]
+    pub fn anchored(text: &str) -> String {
+        compose::anchored(text)
     }
 
     /// The shape that a YAML text describes; `origin` is what messages call the text.
@@ -205,11 +169,7 @@ impl Shape {
     ///
     /// When the text is no YAML, has unknown or missing fields, or describes nodes that could not be.
     pub fn parse(yaml: &str, origin: &str) -> Result<Self, ShapeError> {
-        let plain = serde_saphyr::options! { with_snippet: false };
-        let shape: Self =
-            serde_saphyr::from_str_with_options(yaml, plain).map_err(|source| ShapeError::yaml(origin, source))?;
-        rules::check(&shape).map_err(|broken| ShapeError::rule(origin, yaml, broken))?;
-        Ok(shape)
+        compose::parse(yaml, origin)
     }
 
     /// The shape's nodes of one operating system.
@@ -233,6 +193,12 @@ impl NodeShape {
     pub fn windows_build(&self) -> Option<&str> {
         let build = self.build.as_deref().filter(|_| self.os == Os::Windows)?;
         build.rsplit_once('.').map(|(release, _patch)| release)
+    }
+
+    /// The minor release of the node's kubelet, for what only some releases do; none for what is no version.
+    #[must_use]
+    pub fn kubelet_minor(&self) -> Option<u32> {
+        self.kubelet.strip_prefix("v1.")?.split('.').next()?.parse().ok()
     }
 
     /// What `status.nodeInfo.osImage` says.

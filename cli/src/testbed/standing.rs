@@ -21,7 +21,7 @@ pub(super) async fn find(name: &str) -> Result<Info, CliError> {
 pub(super) async fn up(name: &str, shape: &ShapeArguments, terminal: Terminal) -> Result<u8, CliError> {
     Shape::find(&shape.shape)?;
     let options = ServeOptions {
-        shape: absolute(&shape.shape),
+        shape: Shape::anchored(&shape.shape),
         latency: shape.latency,
         control_plane_dir: shape.control_plane_dir.clone(),
         api_front: true, // whoever keeps one may put any fault into it
@@ -44,14 +44,6 @@ pub(super) async fn up(name: &str, shape: &ShapeArguments, terminal: Terminal) -
         "# `eval \"$(winconform testbed env{of})\"` sets this; `winconform testbed down{of}` stops it"
     ));
     Ok(0)
-}
-
-/// A shape's file, found from wherever the testbed starts.
-fn absolute(shape: &str) -> String {
-    match Shape::shipped().any(|name| name == shape) {
-        true => shape.to_owned(),
-        false => std::path::absolute(shape).map_or_else(|_| shape.to_owned(), |path| path.display().to_string()),
-    }
 }
 
 pub(super) async fn down(name: &str, terminal: Terminal) -> Result<u8, CliError> {

@@ -12,7 +12,7 @@ use tokio::{sync::watch, time::Instant};
 
 use crate::{
     clock::Clock,
-    network::{ConnectError, Connection, DnsError, Handler, Network, PingError, PodFacts, Source},
+    network::{ConnectError, Connection, DnsError, Handler, Network, PingError, PodFacts, Resolved, Source},
 };
 
 /// Keeps a port open until it is dropped.
@@ -23,8 +23,17 @@ pub(crate) trait Link: Send + Sync {
     /// Connects.
     fn connect(&self, to: SocketAddrV4, timeout: Duration) -> BoxFuture<'_, Result<Connection, ConnectError>>;
 
+    /// Asks a name server, or the usual one, for a name, completed as the operating system would.
+    fn lookup<'a>(
+        &'a self,
+        server: Option<Ipv4Addr>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Resolved, DnsError>>;
+
     /// Resolves a name as the operating system would.
-    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>>;
+    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>> {
+        async move { Ok(self.lookup(None, name).await?.addresses) }.boxed()
+    }
 
     /// Sends one echo request.
     fn ping(&self, to: Ipv4Addr, timeout: Duration) -> BoxFuture<'_, Result<Duration, PingError>>;
@@ -79,10 +88,14 @@ impl Link for NetworkLink {
         .boxed()
     }
 
-    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>> {
+    fn lookup<'a>(
+        &'a self,
+        server: Option<Ipv4Addr>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Resolved, DnsError>> {
         async move {
             self.wait_until_up(RESOLVER_PATIENCE).await.ok_or(DnsError::TimedOut)?;
-            self.network.resolve(&self.source, name).await
+            self.network.lookup(&self.source, server, name).await
         }
         .boxed()
     }

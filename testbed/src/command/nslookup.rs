@@ -1,91 +1,143 @@
 //! `nslookup`, in Windows' words and in busybox's.
 //!
 //! On Windows the verdict (`*** …`) and `Non-authoritative answer:` go to
-//! standard error, and names are tried with the suffix of the adapter.
+//! standard error. It asks for the name of the server first, so a server that
+//! is silent times out before `Server:` too, and is then called `UnKnown`
+//! (microsoft/Windows-Containers 618, moby/moby 34458).
+
+use std::net::Ipv4Addr;
 
 use super::{Exit, Io, Session};
-use crate::network::DnsError;
+use crate::network::{CLUSTER_DOMAIN, DnsError, Resolved};
+
+/// What Windows prints for a question that nobody answered.
+const TIMED_OUT: &str = "DNS request timed out.\r\n    timeout was 2 seconds.\r\n";
 
 /// Runs nslookup.
 pub(super) async fn main(session: &Session, arguments: &[String], io: &Io) -> Exit {
     let end = session.system.line_end();
-    let Some(name) = arguments.iter().find(|argument| !argument.starts_with('-')) else {
+    let mut operands = arguments.iter().filter(|argument| !argument.starts_with('-'));
+    let Some(name) = operands.next() else {
         io.stderr.text(format!("nslookup: a name is needed{end}"));
         return 1;
     };
-    let server = session.adapter.dns_server;
-    let windows = session.system.is_windows();
-    io.stdout.text(match windows {
-        true => format!("Server:  kube-dns.kube-system.svc.cluster.local{end}Address:  {server}{end}{end}"),
-        false => format!("Server:\t\t{server}{end}Address:\t{server}:53{end}{end}"),
-    });
-    match session.link.resolve(name).await {
-        Ok(addresses) if !addresses.is_empty() => {
-            let full = full_name(session, name);
-            let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-            io.stdout.text(match (windows, list.as_slice()) {
-                (true, [one]) => format!("Name:    {full}{end}Address:  {one}{end}{end}"),
-                (true, many) => {
-                    format!("Name:    {full}{end}Addresses:  {}{end}{end}", many.join(&format!("{end}\t  ")))
-                }
-                (false, many) => {
-                    many.iter().map(|address| format!("Name:\t{full}{end}Address: {address}{end}")).collect()
-                }
-            });
-            0
-        }
-        Err(DnsError::TimedOut) if windows => {
-            for _ in 0..2 {
-                io.stdout.text(format!("DNS request timed out.{end}    timeout was 2 seconds.{end}"));
-            }
-            io.stderr.text(format!("*** Request to kube-dns.kube-system.svc.cluster.local timed-out{end}"));
-            1
-        }
-        Err(DnsError::TimedOut) => {
-            io.stdout.text(format!(";; connection timed out; no servers could be reached{end}{end}"));
-            1
-        }
-        Ok(_) | Err(_) if windows => {
-            io.stderr.text(format!(
-                "*** kube-dns.kube-system.svc.cluster.local can't find {name}: Non-existent domain{end}"
-            ));
-            1
-        }
-        Ok(_) | Err(_) => {
-            io.stdout.text(format!("** server can't find {name}: NXDOMAIN{end}{end}"));
-            1
-        }
+    let wanted = operands.next();
+    let server = match wanted {
+        None => None,
+        Some(server) => match address_of(session, server).await {
+            Some(address) => Some(address),
+            None => return no_server(session, server, io),
+        },
+    };
+    let answer = session.link.lookup(server, name).await;
+    let server = server.unwrap_or(session.adapter.dns_server);
+    match session.system.is_windows() {
+        true => on_windows(session, server, name, answer, io),
+        false => on_linux(server, name, answer, io),
     }
 }
 
-/// The name that was found, as a server answers with it.
-fn full_name(session: &Session, name: &str) -> String {
-    match &session.adapter.dns_suffix {
-        Some(suffix) if !name.contains('.') => format!("{name}.{suffix}"),
-        _ => name.trim_end_matches('.').to_owned(),
+async fn address_of(session: &Session, server: &str) -> Option<Ipv4Addr> {
+    match server.parse() {
+        Ok(address) => Some(address),
+        Err(_) => session.link.resolve(server).await.ok()?.first().copied(),
+    }
+}
+
+fn no_server(session: &Session, server: &str, io: &Io) -> Exit {
+    if session.system.is_windows() {
+        io.stderr.text(format!("*** Can't find address for server {server}: Non-existent domain\r\n"));
+    } else {
+        io.stderr.text(format!("nslookup: bad address '{server}'\n"));
+    }
+    1
+}
+
+fn on_windows(
+    session: &Session,
+    server: Ipv4Addr,
+    name: &str,
+    answer: Result<Resolved, DnsError>,
+    io: &Io,
+) -> Exit {
+    let silent = answer == Err(DnsError::TimedOut);
+    let known = !silent && answer != Err(DnsError::ServerFailure) && server == session.adapter.dns_server;
+    let called = if known { "kube-dns.kube-system.svc.cluster.local" } else { "UnKnown" };
+    if silent {
+        io.stdout.text(TIMED_OUT);
+    }
+    io.stdout.text(format!("Server:  {called}\r\nAddress:  {server}\r\n\r\n"));
+    let verdict = match answer {
+        Ok(found) if !found.addresses.is_empty() => {
+            if !found.name.ends_with(CLUSTER_DOMAIN) {
+                io.stderr.text("Non-authoritative answer:\r\n");
+            }
+            let list: Vec<String> = found.addresses.iter().map(ToString::to_string).collect();
+            let label = if list.len() == 1 { "Address" } else { "Addresses" };
+            io.stdout.text(format!("Name:    {}\r\n{label}:  {}\r\n\r\n", found.name, list.join("\r\n\t  ")));
+            return 0;
+        }
+        Err(DnsError::TimedOut) => {
+            io.stdout.text(TIMED_OUT.repeat(2));
+            format!("*** Request to {called} timed-out")
+        }
+        Err(DnsError::ServerFailure) => format!("*** {called} can't find {name}: Server failed"),
+        Ok(_) | Err(DnsError::NoSuchName) => format!("*** {called} can't find {name}: Non-existent domain"),
+    };
+    io.stderr.text(format!("{verdict}\r\n"));
+    1
+}
+
+fn on_linux(server: Ipv4Addr, name: &str, answer: Result<Resolved, DnsError>, io: &Io) -> Exit {
+    if answer == Err(DnsError::TimedOut) {
+        io.stdout.text(";; connection timed out; no servers could be reached\n\n");
+        return 1;
+    }
+    io.stdout.text(format!("Server:\t\t{server}\nAddress:\t{server}:53\n\n"));
+    match answer {
+        Ok(found) if !found.addresses.is_empty() => {
+            let rows = found.addresses.iter().map(|address| format!("Name:\t{}\nAddress: {address}\n", found.name));
+            io.stdout.text(rows.collect::<String>() + "\n");
+            0
+        }
+        Err(DnsError::ServerFailure) => {
+            io.stdout.text(format!("** server can't find {name}: SERVFAIL\n\n"));
+            1
+        }
+        _ => {
+            io.stdout.text(format!("** server can't find {name}: NXDOMAIN\n\n"));
+            1
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use crate::command::testing::{FakeLink, execute, linux, windows};
+    use crate::network::DnsError;
 
     fn link() -> FakeLink {
         let mut link = FakeLink::default();
         link.names.insert("web".into(), vec!["10.96.0.9".parse().unwrap()]);
+        link.names.insert("example.org".into(), vec!["203.0.113.1".parse().unwrap(), "203.0.113.2".parse().unwrap()]);
+        link.dns_errors.insert("silent".into(), DnsError::TimedOut);
+        link.dns_errors.insert("broken".into(), DnsError::ServerFailure);
         link
     }
 
     #[tokio::test]
-    async fn a_name_that_is_there_has_its_address_behind_its_name() {
-        let done = execute(&windows(link()), &["nslookup", "web"], "").await;
-        insta::assert_debug_snapshot!(done.stdout);
-        assert_eq!(done.code, 0);
+    async fn windows_tells_answers_and_failures_on_the_streams_of_the_original() {
+        let mut text = String::new();
+        for name in ["web", "example.org", "nope", "silent", "broken"] {
+            let done = execute(&windows(link()), &["nslookup", name], "").await;
+            text += &format!("# {name}: {}\n{}## stderr\n{}", done.code, done.stdout, done.stderr);
+        }
+        insta::assert_snapshot!(text.replace("\r\n", "\n"));
     }
 
     #[tokio::test]
     async fn a_name_that_is_not_there_is_said_on_the_stream_of_each_system() {
-        let windows = execute(&windows(link()), &["nslookup", "nope"], "").await;
+        let windows = execute(&windows(link()), &["nslookup", "nope", "10.96.0.10"], "").await;
         assert!(windows.stderr.starts_with("*** ") && windows.stderr.contains("Non-existent domain"));
         let linux = execute(&linux(link()), &["nslookup", "nope"], "").await;
         assert!(linux.stdout.contains("NXDOMAIN") && linux.code == 1);

@@ -94,7 +94,7 @@ async fn resolve(session: &Session, arguments: &[&str], io: &Io) -> Exit {
     let name = arguments.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
     match session.link.resolve(name).await {
         Ok(addresses) if !addresses.is_empty() => {
-            let full = match &session.adapter.dns_suffix {
+            let full = match session.adapter.search.first() {
                 Some(suffix) if !name.contains('.') => format!("{name}.{suffix}"),
                 _ => name.to_owned(),
             };

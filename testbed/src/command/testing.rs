@@ -12,7 +12,7 @@ use futures::future::{BoxFuture, FutureExt};
 use super::{Adapter, Environment, Exit, Io, Link, Scratch, Session, Sink, Stdin, System, link::Listening, run};
 use crate::{
     clock::Clock,
-    network::{ConnectError, Connection, DnsError, Handler, PingError},
+    network::{ConnectError, Connection, DnsError, Handler, PingError, Resolved},
 };
 
 /// A network with a few listeners, names and refusals.
@@ -21,6 +21,7 @@ pub(crate) struct FakeLink {
     pub(crate) handlers: BTreeMap<SocketAddrV4, Handler>,
     pub(crate) errors: BTreeMap<SocketAddrV4, ConnectError>,
     pub(crate) names: BTreeMap<String, Vec<Ipv4Addr>>,
+    pub(crate) dns_errors: BTreeMap<String, DnsError>,
     pub(crate) replies: Vec<Ipv4Addr>,
 }
 
@@ -39,8 +40,18 @@ impl Link for FakeLink {
         .boxed()
     }
 
-    fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>> {
-        std::future::ready(self.names.get(name).cloned().ok_or(DnsError::NoSuchName)).boxed()
+    fn lookup<'a>(
+        &'a self,
+        _server: Option<Ipv4Addr>,
+        name: &'a str,
+    ) -> BoxFuture<'a, Result<Resolved, DnsError>> {
+        let full = if name.contains('.') { name.to_owned() } else { format!("{name}.default.svc.cluster.local") };
+        let answer = match (self.dns_errors.get(name), self.names.get(name)) {
+            (Some(error), _) => Err(*error),
+            (None, Some(addresses)) => Ok(Resolved { name: full, addresses: addresses.clone() }),
+            (None, None) => Err(DnsError::NoSuchName),
+        };
+        std::future::ready(answer).boxed()
     }
 
     fn ping(&self, to: Ipv4Addr, _timeout: Duration) -> BoxFuture<'_, Result<Duration, PingError>> {
@@ -104,8 +115,9 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
         kit,
         link: Arc::new(link),
         adapter: Adapter {
+            name: "vEthernet (0f7e_vxlan0)".into(),
             address: Ipv4Addr::new(10, 244, 1, 5),
-            dns_suffix: Some("default.svc.cluster.local".into()),
+            search: vec!["default.svc.cluster.local".into()],
             dns_server: Ipv4Addr::new(10, 96, 0, 10),
         },
         clock: Clock::new(0.0),

@@ -6,7 +6,7 @@
 
 use super::{
     kit,
-    platform::Platform,
+    platform::{Platform, build as build_of},
     reference::{Reference, Version},
 };
 use crate::{command::Kit, shape::Os};
@@ -19,11 +19,16 @@ const RELEASES: &[(&[&str], &str)] = &[
     (&["ltsc2025"], "10.0.26100.33296"),
 ];
 
+/// The newest build that is a release.
+const NEWEST_RELEASE: u32 = 26100;
+
 /// Which tags a repository has.
 #[derive(Debug, Clone, Copy)]
 enum Tags {
     /// One Windows release each, by word after this prefix, or an exact version.
     Release(&'static str),
+    /// One exact version of a build that is no release yet.
+    Insider,
     /// Any version number; a manifest list of Linux and these Windows releases.
     Mixed(&'static [&'static str]),
     /// Any tag; Linux only.
@@ -99,9 +104,9 @@ const NETSHOOT: Content =
 const REPOSITORIES: &[Repository] = &[
     windows("mcr.microsoft.com/windows/servercore", Tags::Release(""), SERVERCORE),
     windows("mcr.microsoft.com/windows/server", Tags::Release(""), Content { size: 4_300 * MIB, ..SERVERCORE }),
-    windows("mcr.microsoft.com/windows/servercore/insider", Tags::Release(""), SERVERCORE),
+    windows("mcr.microsoft.com/windows/servercore/insider", Tags::Insider, SERVERCORE),
     windows("mcr.microsoft.com/windows/nanoserver", Tags::Release(""), NANOSERVER),
-    windows("mcr.microsoft.com/windows/nanoserver/insider", Tags::Release(""), NANOSERVER),
+    windows("mcr.microsoft.com/windows/nanoserver/insider", Tags::Insider, NANOSERVER),
     windows("mcr.microsoft.com/windows/servercore/iis", Tags::Release("windowsservercore-"), IIS),
     windows(
         "mcr.microsoft.com/oss/kubernetes/windows-host-process-containers-base-image",
@@ -168,6 +173,7 @@ fn platforms(tags: Tags, tag: &str) -> Option<Vec<Platform>> {
             let word = tag.strip_prefix(prefix)?;
             vec![entry(&release(word)?)]
         }
+        Tags::Insider => vec![entry(exact(tag).filter(|version| build_of(version) > Some(NEWEST_RELEASE))?)],
         Tags::Mixed(releases) => linux()
             .into_iter()
             .chain(releases.iter().filter_map(|word| release(word)).map(|version| entry(&version)))
@@ -182,28 +188,36 @@ fn release(word: &str) -> Option<String> {
     if let Some((_, version)) = RELEASES.iter().find(|(words, _)| words.contains(&word)) {
         return Some((*version).to_owned());
     }
+    let version = exact(word)?;
+    RELEASES.iter().any(|(_, newest)| build_of(newest) == build_of(version)).then(|| version.to_owned())
+}
+
+/// A tag that is a whole version.
+fn exact(word: &str) -> Option<&str> {
     let numbers: Vec<_> = word.split('.').collect();
     let exact = word.starts_with("10.0.") && numbers.len() == 4 && numbers.iter().all(|n| n.parse::<u32>().is_ok());
-    exact.then(|| word.to_owned())
+    exact.then_some(word)
 }
 
 /// The base images that node images of a Windows version come with, as AKS bakes them.
 pub(super) fn baked(version: Option<&str>) -> Vec<String> {
-    let Some(build) = version.and_then(super::platform::build) else {
+    let Some(build) = version.and_then(build_of) else {
         return vec!["registry.k8s.io/pause:3.10.2".to_owned()];
     };
     let mut images = vec!["mcr.microsoft.com/oss/kubernetes/pause:3.10.2".to_owned()];
     for (words, release) in RELEASES {
-        let same = super::platform::build(release) == Some(build);
-        let portable = build >= 26100 && words.contains(&"ltsc2022");
+        let same = build_of(release) == Some(build);
+        // AKS bakes the images of 2022 into nodes of 2025; a preview comes with all that could run there.
+        let portable = build >= 26100 && build_of(release) >= Some(20348);
         if same || portable {
             images.extend(words.iter().map(|word| format!("mcr.microsoft.com/windows/servercore:{word}")));
             images.extend(words.iter().map(|word| format!("mcr.microsoft.com/windows/nanoserver:{word}")));
         }
     }
     if let Some(version) = version {
-        images.push(format!("mcr.microsoft.com/windows/servercore:{version}"));
-        images.push(format!("mcr.microsoft.com/windows/nanoserver:{version}"));
+        let insider = if build > NEWEST_RELEASE { "/insider" } else { "" };
+        images.push(format!("mcr.microsoft.com/windows/servercore{insider}:{version}"));
+        images.push(format!("mcr.microsoft.com/windows/nanoserver{insider}:{version}"));
     }
     images
 }

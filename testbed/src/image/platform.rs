@@ -49,7 +49,7 @@ pub(crate) enum Rule {
 impl Rule {
     /// The rule of a `containerRuntimeVersion`.
     pub(crate) fn of_runtime(runtime: &str) -> Self {
-        let version = runtime.rsplit('/').next().unwrap_or(runtime);
+        let Some(version) = runtime.strip_prefix("containerd://") else { return Self::Old };
         let mut numbers = version.split(['.', '-', '+']).map(|part| part.parse::<u32>().unwrap_or(0));
         let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
         if (major, minor) >= (2, 3) { Self::New } else { Self::Old }
@@ -124,6 +124,7 @@ mod tests {
             ("containerd://2.3.0", Rule::New),
             ("containerd://3.0.0-beta.1", Rule::New),
             ("containerd://?", Rule::Old),
+            ("docker://19.3.14", Rule::Old),
         ] {
             assert_eq!(Rule::of_runtime(runtime), rule, "{runtime}");
         }

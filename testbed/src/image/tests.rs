@@ -25,6 +25,27 @@ fn windows_server_2025_also_takes_the_image_of_2022() {
 }
 
 #[test]
+fn a_preview_build_has_images_of_its_own_and_those_that_its_containerd_lets_it_run() {
+    let at = |runtime| HostPlatform { runtime, ..host("10.0.29531.1010") };
+    let (new, old) = (at("containerd://2.3.1"), at("containerd://2.1.4"));
+    let servercore = |tag: &str| format!("mcr.microsoft.com/windows/servercore{tag}");
+    for (tag, with_new, with_old) in [
+        ("/insider:10.0.29531.1010", true, true),
+        (":ltsc2025", true, true),
+        (":ltsc2022", true, false),
+        (":ltsc2019", false, false),
+        (":10.0.29531.1010", false, false),
+        ("/insider:ltsc2025", false, false),
+    ] {
+        assert_eq!(find(&servercore(tag), &new).is_ok(), with_new, "{tag} with the new rule");
+        assert_eq!(find(&servercore(tag), &old).is_ok(), with_old, "{tag} with the old rule");
+    }
+    let baked: Vec<_> = baked(&old).into_iter().map(|image| image.name).collect();
+    assert!(baked.contains(&servercore("/insider:10.0.29531.1010")), "{baked:?}");
+    assert!(!baked.contains(&servercore(":ltsc2022")), "{baked:?}");
+}
+
+#[test]
 fn exact_tags_exist_and_invented_ones_do_not() {
     let host = host("10.0.20348.5499");
     assert!(find("mcr.microsoft.com/windows/servercore:10.0.20348.5386", &host).is_ok());

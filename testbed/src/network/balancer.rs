@@ -20,7 +20,7 @@ const SETTING_UP: Duration = Duration::from_secs(5);
 
 /// Gives every Service that waits for one a load balancer's address, for as long as it is polled.
 pub(super) async fn run(network: &Network, client: Client) {
-    if !network.inner.gives_load_balancers {
+    if !network.inner.features.load_balancer {
         return;
     }
     let mut changed = network.inner.services_changed.subscribe();

@@ -26,34 +26,40 @@ pub(super) struct Outcome {
     pub(super) answer: Result<Resolved, DnsError>,
 }
 
+/// The suffixes that pods of a namespace have for incomplete names. On Windows only the first one works, so a
+/// Windows pod shows no others either, unless that limitation is lifted.
+pub(crate) fn search_list(namespace: &str, os: Os, partial_names: bool) -> Vec<String> {
+    let all = [format!("{namespace}.svc.{CLUSTER_DOMAIN}"), format!("svc.{CLUSTER_DOMAIN}"), CLUSTER_DOMAIN.to_owned()];
+    let known = if os == Os::Windows && !partial_names { 1 } else { all.len() };
+    all.into_iter().take(known).collect()
+}
+
 /// The full names that a resolver asks for, in order.
 ///
-/// Linux pods have `<namespace>.svc.<domain>`, `svc.<domain>` and `<domain>` to search with `ndots:5`. Windows pods
-/// search only the first of these, and take every name with a dot as complete (kubernetes.io, DNS for Services and
-/// Pods, "DNS resolution on Windows nodes"). Whoever is not in a pod has no cluster suffix.
-pub(super) fn candidates(from: &Source, name: &str) -> Vec<String> {
+/// Linux pods complete names with all of [`search_list`] and `ndots:5`. Windows pods take every name with a dot as
+/// complete (kubernetes.io, DNS for Services and Pods, "DNS resolution on Windows nodes"), unless that limitation is
+/// lifted. Whoever is not in a pod has no cluster suffix.
+fn candidates(from: &Source, name: &str, partial_names: bool) -> Vec<String> {
     let name = name.to_ascii_lowercase();
     if let Some(full) = name.strip_suffix('.') {
         return vec![full.to_owned()];
     }
     let Some(pod) = from.pod().filter(|pod| !pod.host_network) else { return vec![name] };
-    let own = format!("{name}.{}.svc.{CLUSTER_DOMAIN}", pod.namespace);
-    match pod.node.os {
-        Os::Windows if name.contains('.') => vec![name],
-        Os::Windows => vec![own, name],
-        Os::Linux => {
-            let searched = [own, format!("{name}.svc.{CLUSTER_DOMAIN}"), format!("{name}.{CLUSTER_DOMAIN}")];
-            let complete = name.matches('.').count() >= NDOTS;
-            let (first, last) = if complete { (Some(name), None) } else { (None, Some(name)) };
-            first.into_iter().chain(searched).chain(last).collect()
-        }
-    }
+    let os = pod.node.os;
+    let searched = search_list(&pod.namespace, os, partial_names).into_iter().map(|suffix| format!("{name}.{suffix}"));
+    let complete = match os {
+        Os::Windows if !partial_names && name.contains('.') => return vec![name],
+        Os::Windows => false,
+        Os::Linux => name.matches('.').count() >= NDOTS,
+    };
+    let (first, last) = if complete { (Some(name.clone()), None) } else { (None, Some(name.clone())) };
+    first.into_iter().chain(searched).chain(last).collect()
 }
 
 impl Inner {
     /// Asks the DNS server at `server`, or the usual one, for a name.
     pub(super) fn question(&self, from: &Source, server: Option<Ipv4Addr>, name: &str) -> Outcome {
-        let candidates = candidates(from, name);
+        let candidates = candidates(from, name, self.features.partial_names);
         let (delay, reached) = match self.resolver(from, server) {
             Some(path) => {
                 let attempt = self.attempt_on(from, &path, Protocol::Udp);

@@ -119,7 +119,7 @@ impl Inner {
         // reached, as kubelets and host-network agents depend on it.
         let own_node_port = is(Kind::NodePort) && path.named_node.as_ref().is_some_and(|named| named.name == node.name);
         let service = (is(Kind::Service) || is(Kind::LoadBalancer)) && !is(Kind::ApiServer);
-        (own_node_port || service) && !self.host_reaches_services
+        own_node_port && !self.features.host_reaches_own_node_port || service && !self.features.host_reaches_services
     }
 
     /// A node that a load balancer would send a connection to: its health check passes there.

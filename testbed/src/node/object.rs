@@ -30,7 +30,12 @@ pub(crate) const KUBELET_PORT: u16 = 10250;
 /// The label with a Windows node's build, without the patch level.
 const WINDOWS_BUILD: &str = "node.kubernetes.io/windows-build";
 
-/// The labels a kubelet sets, and those of the shape.
+/// Whether the node's kubelet is of this minor release or a later one.
+fn is_from(node: &NodeShape, minor: u32) -> bool {
+    node.kubelet_minor().is_none_or(|own| own >= minor)
+}
+
+/// The labels a kubelet sets, and those of the shape. The build is one of them since Kubernetes 1.17.
 pub(super) fn labels(node: &NodeShape, features: &Features) -> BTreeMap<String, String> {
     let os = node.os.label();
     let mut labels: BTreeMap<String, String> = [
@@ -43,7 +48,8 @@ pub(super) fn labels(node: &NodeShape, features: &Features) -> BTreeMap<String, 
     .into_iter()
     .map(|(key, value)| (key.to_owned(), value.to_owned()))
     .collect();
-    if let Some(build) = node.windows_build().filter(|_| features.windows_build_label) {
+    let labelled = features.windows_build_label && is_from(node, 17);
+    if let Some(build) = node.windows_build().filter(|_| labelled) {
         labels.insert(WINDOWS_BUILD.to_owned(), build.to_owned());
     }
     labels.extend(node.labels.clone());
@@ -111,15 +117,18 @@ pub(super) fn status(
         daemon_endpoints: Some(NodeDaemonEndpoints {
             kubelet_endpoint: Some(DaemonEndpoint { port: KUBELET_PORT.into() }),
         }),
-        declared_features: Some(vec!["ExtendWebSocketsToKubelet".to_owned()]), // alphabetical, or the API server refuses
+        // Alphabetical, or the API server refuses. Without it, it would speak SPDY, which these kubelets do not, however
+        // old the shape says they are.
+        declared_features: Some(vec!["ExtendWebSocketsToKubelet".to_owned()]),
         images: Some(images.iter().take(50).map(listed).collect()),
         node_info: Some(info(shape, effects)),
         runtime_handlers: Some(
-            handlers(shape.os, effects)
+            handlers(shape, effects)
                 .into_iter()
                 .map(|name| NodeRuntimeHandler { name: Some(name), features: None })
                 .collect(),
-        ),
+        )
+        .filter(|_| is_from(shape, 31)),
         ..NodeStatus::default()
     }
 }
@@ -131,9 +140,10 @@ fn listed(image: &Image) -> ContainerImage {
     }
 }
 
-/// The runtime handlers that containerd has configured: its defaults, unless a fault says otherwise.
-pub(crate) fn handlers(os: Os, effects: &NodeEffects) -> Vec<String> {
-    let names: &[&str] = match os {
+/// The runtime handlers that the runtime has configured: its defaults, unless a fault says otherwise.
+pub(crate) fn handlers(shape: &NodeShape, effects: &NodeEffects) -> Vec<String> {
+    let names: &[&str] = match shape.os {
+        _ if shape.runtime.starts_with("docker://") => &["", "docker"],
         Os::Windows => &["", "runhcs-wcow-hypervisor", "runhcs-wcow-process"],
         Os::Linux => &["", "runc"],
     };
@@ -177,7 +187,7 @@ fn info(shape: &NodeShape, effects: &NodeEffects) -> NodeSystemInfo {
         boot_id: or(&told.boot_id, &boot_id(shape)),
         container_runtime_version: or(&told.container_runtime_version, &shape.runtime),
         kernel_version: or(&told.kernel_version, shape.kernel_version()),
-        kube_proxy_version: String::new(), // empty since Kubernetes 1.33
+        kube_proxy_version: if is_from(shape, 33) { String::new() } else { shape.kubelet.clone() },
         kubelet_version: or(&told.kubelet_version, &shape.kubelet),
         machine_id: match shape.os {
             Os::Windows => shape.name.clone(),

@@ -21,6 +21,7 @@ use super::{
 };
 use crate::{
     fault::{Outcome, PodEffect, Stage},
+    image,
     network::PodFacts,
     node::{Host, Kind},
     shape::Os,
@@ -97,6 +98,11 @@ impl Cell {
     /// The pod as the kubelet's texts name it: `name_namespace(uid)`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}_{}({})", self.name(), self.namespace(), self.uid())
+    }
+
+    /// The id that containerd gives the pod's sandbox.
+    pub(crate) fn sandbox_id(&self) -> String {
+        image::digest(&["sandbox", &self.uid()])
     }
 
     /// Looks at the state.

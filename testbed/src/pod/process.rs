@@ -19,6 +19,7 @@ use super::{
 use crate::{
     command::{self, Adapter, Exit, Io, NetworkLink, Session, Stdin, System},
     image::Image,
+    network::search_list,
     shape::Os,
 };
 
@@ -78,7 +79,6 @@ pub(super) async fn configure(
     let world = &cell.host.world;
     let facts = cell.facts();
     let os = cell.os();
-    let host_process = user::is_host_process(&pod, container);
     let windows_start = |text: &dyn std::fmt::Display| StartFailure::Windows {
         container: container.name.clone(),
         text: text.to_string(),
@@ -88,10 +88,6 @@ pub(super) async fn configure(
         Err(unknown @ UserError::Unknown) => return Ok(Err(windows_start(&unknown))),
         Err(other) => return Err(ConfigError::User(other)),
     };
-    if host_process && !world.shape.features.host_process {
-        let refused = "failed to create user process token: failed to logon user: Access is denied.";
-        return Ok(Err(windows_start(&refused)));
-    }
     let host_name = if facts.host_network { cell.host.name().to_owned() } else { facts.name.clone() };
     let mut env = environment::base(os, &host_name, &user);
     environment::extend(&mut env, &pod, container, &world.client).await?;
@@ -112,8 +108,15 @@ pub(super) async fn configure(
             cell.network_up.subscribe(),
         )),
         adapter: Adapter {
+            name: match facts.host_network {
+                true => "Ethernet".to_owned(),
+                false => format!("vEthernet ({}_vxlan0)", cell.sandbox_id()),
+            },
             address: facts.ip,
-            dns_suffix: (!facts.host_network).then(|| format!("{}.svc.cluster.local", facts.namespace)),
+            search: match facts.host_network {
+                true => Vec::new(),
+                false => search_list(&facts.namespace, os, world.shape.features.partial_names),
+            },
             dns_server: DNS_SERVER,
         },
         clock: world.clock.clone(),

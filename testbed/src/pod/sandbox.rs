@@ -9,7 +9,6 @@ use thiserror::Error;
 use super::{cell::Cell, latency, user};
 use crate::{
     fault::{Outcome, Stage},
-    image,
     node::{self, Kind},
     shape::Os,
 };
@@ -58,9 +57,9 @@ pub(super) async fn create(cell: &Arc<Cell>) {
 async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
     let world = &cell.host.world;
     let pod = cell.pod();
-    let id = image::digest(&["sandbox", &cell.uid()]);
+    let id = cell.sandbox_id();
     let handler = handler(cell).await?;
-    if !node::handlers(cell.os(), &cell.host.effects()).contains(&handler) {
+    if !node::handlers(&cell.host.shape, &cell.host.effects()).contains(&handler) {
         cell.host.effects_showed(|effect| effect.handlers.is_some());
         return Err(SandboxError::NoHandler { handler });
     }

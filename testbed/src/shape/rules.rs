@@ -16,13 +16,25 @@ pub(super) struct Broken {
     pub(super) reason: String,
 }
 
+/// Whether so many nodes get addresses, before they are made.
+pub(super) fn check_size(size: u64) -> Result<(), Broken> {
+    match usize::try_from(size) {
+        Ok(0..=MOST_NODES) => Ok(()),
+        _ => Err(too_many(size)),
+    }
+}
+
+fn too_many(nodes: impl std::fmt::Display) -> Broken {
+    Broken { node: None, reason: format!("{nodes} nodes are more than the {MOST_NODES} that get a pod range") }
+}
+
 pub(super) fn check(shape: &Shape) -> Result<(), Broken> {
     let whole = |reason: String| Err(Broken { node: None, reason });
     if shape.nodes.is_empty() {
         return whole("a shape has at least one node".into());
     }
     if shape.nodes.len() > MOST_NODES {
-        return whole(format!("{} nodes are more than the {MOST_NODES} that get a pod range", shape.nodes.len()));
+        return Err(too_many(shape.nodes.len()));
     }
     let mut names = BTreeSet::new();
     for (index, node) in shape.nodes.iter().enumerate() {

@@ -7,39 +7,125 @@ fn refused(yaml: &str) -> String {
     error.source().map_or_else(|| error.to_string(), |source| format!("{error}: {source}"))
 }
 
+/// A node in a line: what tells it from others.
+fn row(node: &NodeShape) -> String {
+    let taints: Vec<_> = node.taints.iter().map(|t| format!("{}={}:{}", t.key, t.value, t.effect)).collect();
+    let taints = if taints.is_empty() { "-".to_owned() } else { taints.join(",") };
+    format!("{} {} {} {} {taints}", node.name, node.kernel_version(), node.runtime, node.kubelet)
+}
+
 #[test]
-fn every_shipped_shape_is_a_good_shape_of_its_own_name() {
+fn every_shipped_shape_is_a_good_shape_of_its_own_name_and_says_what_it_is_for() {
     for name in Shape::shipped() {
-        assert_eq!(Shape::find(name).unwrap().name, name);
+        let shape = Shape::find(name).unwrap();
+        assert_eq!(shape.name, name);
+        assert!(shape.about.ends_with('.') && shape.about.len() < 130, "{name}: {}", shape.about);
     }
+}
+
+#[test]
+fn every_shipped_shape_differs_from_the_default_in_what_its_name_says() {
+    let default = Shape::find(DEFAULT_SHAPE).unwrap();
+    let mut text = String::new();
+    for name in Shape::shipped().filter(|name| *name != "large") {
+        let shape = Shape::find(name).unwrap();
+        text += &format!("{name}\n");
+        for node in default.nodes.iter().filter(|node| !shape.nodes.iter().any(|own| own.name == node.name)) {
+            text += &format!("  without {}\n", node.name);
+        }
+        for node in shape.nodes.iter().filter(|node| !default.nodes.contains(node)) {
+            text += &format!("  {}\n", row(node));
+        }
+        let features = |shape: &Shape| serde_json::to_value(&shape.features).unwrap();
+        for (feature, on) in features(&shape).as_object().unwrap() {
+            if features(&default)[feature] != *on {
+                text += &format!("  {feature}: {on}\n");
+            }
+        }
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn shapes_stack_from_left_to_right() {
+    let shape = Shape::find("one-build, no-load-balancer,untainted").unwrap();
+    assert_eq!(shape.name, "one-build,no-load-balancer,untainted");
+    let names: Vec<_> = shape.nodes.iter().map(|node| node.name.as_str()).collect();
+    assert_eq!(names, ["win-2022-0", "win-2022-1", "linux-0"]);
+    assert!(!shape.features.load_balancer && shape.nodes.iter().all(|node| node.taints.is_empty()));
+    let shape = Shape::find("large:5,two-patch-levels").unwrap();
+    assert_eq!(shape.nodes[1].name, "win-2022-1");
+    assert_eq!(shape.nodes[1].kernel_version(), "10.0.20348.5622", "what fits is changed, the rest does not matter");
+    let message = Shape::find("untainted,large").unwrap_err().to_string();
+    assert!(message.contains("can only come first in `untainted,large`"), "{message}");
+}
+
+#[test]
+fn a_shape_with_a_size_has_as_many_nodes_in_the_proportions_of_their_shares() {
+    let count = |text: &str| {
+        let shape = Shape::find(text).unwrap();
+        let of = |prefix: &str| shape.nodes.iter().filter(|node| node.name.starts_with(prefix)).count();
+        (of("win-2022-"), of("win-2025-"), of("linux-"), shape.nodes.len())
+    };
+    assert_eq!(count("large"), (30, 10, 10, 50));
+    assert_eq!(count("large:200"), (120, 40, 40, 200));
+    assert_eq!(count("large:7").3, 7);
+    for (text, reason) in [
+        ("large:0", "at least one node"),
+        ("large:300", "300 nodes are more than the 256"),
+        ("default:3", "no `size`"),
+    ] {
+        let message = Shape::find(text).unwrap_err().to_string();
+        assert!(message.contains(reason), "{message}");
+    }
+}
+
+#[test]
+fn a_file_can_build_on_another_one_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    write("mine.yaml", "name: mine\nbase: one-build,no-load-balancer\nremove: [win-2022-1]\n");
+    write(
+        "yours.yaml",
+        "name: yours\nbase: mine.yaml\nchange: [{nodes: 'win-*', labels: {pool: a, gone: null}, pods: 30}]\nnodes: [{name: x, os: linux}]\n",
+    );
+    let shape = Shape::find(folder.path().join("yours.yaml").to_str().unwrap()).unwrap();
+    let names: Vec<_> = shape.nodes.iter().map(|node| (node.name.as_str(), node.pods)).collect();
+    assert_eq!(names, [("win-2022-0", 30), ("linux-0", 110), ("x", 110)]);
+    assert_eq!(shape.nodes[0].labels["pool"], "a");
+    assert!(!shape.features.load_balancer);
+    write("loop.yaml", "name: loop\nbase: loop.yaml\n");
+    let message = Shape::find(folder.path().join("loop.yaml").to_str().unwrap()).unwrap_err().to_string();
+    assert!(message.contains("lead to one another"), "{message}");
+}
+
+#[test]
+fn what_a_shape_says_about_its_base_must_fit_it() {
+    let cases = [
+        "name: x\nbase: default\nremove: [win-2023-0]\n",
+        "name: x\nbase: default\nchange:\n- {os: linux, pods: 3}\n- {nodes: nobody, pods: 3}\n",
+        "name: x\nbase: defautl\n",
+        "name: x\nbase: default\nnodes:\n- {name: linux-0, os: linux}\n",
+        "name: x\nbase: default\nfeatures: {flying: true}\n",
+        "name: x\nnodes:\n- {name: a, os: linux, share: 2}\n",
+        "name: x\nsize: 4\nnodes:\n- {name: a, os: linux}\n",
+    ];
+    insta::assert_snapshot!(cases.map(refused).join("\n"));
+}
+
+#[test]
+fn paths_are_made_absolute_and_names_are_not() {
+    assert_eq!(Shape::anchored("default,large:9"), "default,large:9");
+    let anchored = Shape::anchored("one-build,./mine.yaml");
+    assert!(anchored.starts_with("one-build,/") && anchored.ends_with("/mine.yaml"), "{anchored}");
 }
 
 #[test]
 fn the_default_shape_has_three_windows_builds_with_two_equal_nodes_and_two_linux_nodes() {
     let shape = Shape::find(DEFAULT_SHAPE).unwrap();
-    let rows: Vec<_> = shape
-        .nodes
-        .iter()
-        .map(|node| {
-            let taints: Vec<_> = node.taints.iter().map(|t| format!("{}={}:{}", t.key, t.value, t.effect)).collect();
-            format!(
-                "{} | {} | {} | {} | {}",
-                node.name,
-                node.os,
-                node.kernel_version(),
-                node.os_image(),
-                if taints.is_empty() { "-".to_owned() } else { taints.join(",") }
-            )
-        })
-        .collect();
-    insta::assert_snapshot!(rows.join("\n"), @"
-    win-2022-0 | windows | 10.0.20348.5499 | Windows Server 2022 Datacenter | os=windows:NoSchedule
-    win-2022-1 | windows | 10.0.20348.5499 | Windows Server 2022 Datacenter | os=windows:NoSchedule
-    win-2025-0 | windows | 10.0.26100.33296 | Windows Server 2025 Datacenter | os=windows:NoSchedule
-    win-2019-0 | windows | 10.0.17763.8511 | Windows Server 2019 Datacenter | os=windows:NoSchedule
-    linux-0 | linux | 6.8.0-85-generic | Ubuntu 24.04.3 LTS | -
-    linux-1 | linux | 6.8.0-85-generic | Ubuntu 24.04.3 LTS | -
-    ");
+    let rows: Vec<_> =
+        shape.nodes.iter().map(|node| format!("{} | {} | {}", node.os, node.os_image(), row(node))).collect();
+    insta::assert_snapshot!(rows.join("\n"));
 }
 
 #[test]
@@ -74,14 +160,12 @@ fn broken_yaml_is_refused_with_its_line_and_reason() {
         "name: x\nnodes:\n  - { name: a, os: linux }\n  bad",
         "name: x\nnodes:\n  - name: a\n    os: beos\n",
         "name: x\nnodes:\n  - name: a\n    os: linux\n    colour: red\n",
-        "name: x\n",
         "",
     ];
     insta::assert_snapshot!(cases.map(refused).join("\n"), @"
     the shape mine.yaml is not what a shape looks like: simple key expected ':' at line 4, column 3
     the shape mine.yaml is not what a shape looks like: unknown variant `beos`, expected one of windows, linux at line 4, column 9
-    the shape mine.yaml is not what a shape looks like: unknown field `colour`, expected one of name, os, arch, build, os_image, runtime, kubelet, taints, labels, cpu, memory, pods at line 5, column 5
-    the shape mine.yaml is not what a shape looks like: missing field `nodes` at line 1, column 1
+    the shape mine.yaml is not what a shape looks like: unknown field `colour`, expected one of name, os, arch, build, os_image, runtime, kubelet, taints, labels, cpu, memory, pods, share at line 5, column 5
     the shape mine.yaml is not what a shape looks like: unexpected end of input at line 1, column 1
     ");
 }

@@ -13,5 +13,6 @@ mod faults;
 mod help;
 mod kubelet;
 mod pods;
+mod shapes;
 mod standing;
 mod workload;

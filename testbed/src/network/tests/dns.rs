@@ -25,6 +25,15 @@ async fn only_linux_completes_a_name_with_a_dot() {
 }
 
 #[tokio::test]
+async fn where_that_limitation_is_lifted_windows_completes_a_name_with_a_dot_too() {
+    let town = Town::with(&Features { partial_names: true, ..Features::default() });
+    for name in ["web", "web.shop", "web.shop.svc", "web.shop.svc.cluster.local"] {
+        assert_eq!(resolve(&town, &town.pod("client-0"), name).await, Ok(vec![*WEB.ip()]), "{name}");
+    }
+    assert_eq!(resolve(&town, &town.pod("client-0"), "web.shop.").await, Err(DnsError::NoSuchName), "it is complete");
+}
+
+#[tokio::test]
 async fn who_is_not_in_a_pod_knows_no_cluster_names() {
     let mut town = Town::new();
     town.start("host-pod", "win-0", true);

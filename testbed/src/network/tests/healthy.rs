@@ -130,11 +130,17 @@ async fn a_windows_host_reaches_pods_and_the_api_server_but_no_service_and_not_i
 }
 
 #[tokio::test]
-async fn with_the_limitation_lifted_a_windows_host_reaches_services() {
+async fn each_limitation_of_a_windows_host_is_lifted_by_itself() {
     let town = Town::with(&Features { host_reaches_services: true, ..Features::default() });
-    for open in [WEB, LINUX_WEB, town.node_port("win-0")] {
-        assert!(town.who(&town.node("win-0"), open).await.is_ok(), "{open}");
+    let host = town.node("win-0");
+    for open in [WEB, LINUX_WEB] {
+        assert!(town.who(&host, open).await.is_ok(), "{open}");
     }
+    assert_eq!(town.who(&host, town.node_port("win-0")).await, Err(ConnectError::TimedOut));
+    let town = Town::with(&Features { host_reaches_own_node_port: true, ..Features::default() });
+    let host = town.node("win-0");
+    assert!(town.who(&host, town.node_port("win-0")).await.is_ok());
+    assert_eq!(town.who(&host, WEB).await, Err(ConnectError::TimedOut));
 }
 
 #[tokio::test]
