@@ -269,15 +269,11 @@ fn takes_pods(node: &Node, shape: &crate::shape::NodeShape) -> bool {
     let ready = node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
         conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
     });
-    let held_back = node
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.taints.as_ref())
-        .is_some_and(|taints| {
-            taints.iter().any(|taint| {
-                let own = shape.taints.iter().any(|own| own.key == taint.key);
-                taint.key.starts_with("node.kubernetes.io/") && !own
-            })
-        });
+    let held_back = node.spec.as_ref().and_then(|spec| spec.taints.as_ref()).is_some_and(|taints| {
+        taints.iter().any(|taint| {
+            let own = shape.taints.iter().any(|own| own.key == taint.key);
+            taint.key.starts_with("node.kubernetes.io/") && !own
+        })
+    });
     ready && !held_back && block_of(node).is_some()
 }

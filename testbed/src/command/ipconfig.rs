@@ -27,8 +27,8 @@ pub(super) async fn main(session: &Session, arguments: &[String], io: &Io) -> Ex
             text += &line("DNS Suffix Search List", &adapter.search.join(&format!("\r\n{:39}", "")));
         }
     }
-    text += &format!("\r\nEthernet adapter {}:\r\n\r\n", adapter.name);
-    text += &of_adapter(adapter, all);
+    let heading = format!("\r\nEthernet adapter {}:\r\n\r\n", adapter.name);
+    text += &(heading + &of_adapter(adapter, all));
     io.stdout.text(text);
     0
 }

@@ -24,11 +24,7 @@ pub(crate) trait Link: Send + Sync {
     fn connect(&self, to: SocketAddrV4, timeout: Duration) -> BoxFuture<'_, Result<Connection, ConnectError>>;
 
     /// Asks a name server, or the usual one, for a name, completed as the operating system would.
-    fn lookup<'a>(
-        &'a self,
-        server: Option<Ipv4Addr>,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Resolved, DnsError>>;
+    fn lookup<'a>(&'a self, server: Option<Ipv4Addr>, name: &'a str) -> BoxFuture<'a, Result<Resolved, DnsError>>;
 
     /// Resolves a name as the operating system would.
     fn resolve<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<Ipv4Addr>, DnsError>> {
@@ -88,11 +84,7 @@ impl Link for NetworkLink {
         .boxed()
     }
 
-    fn lookup<'a>(
-        &'a self,
-        server: Option<Ipv4Addr>,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Resolved, DnsError>> {
+    fn lookup<'a>(&'a self, server: Option<Ipv4Addr>, name: &'a str) -> BoxFuture<'a, Result<Resolved, DnsError>> {
         async move {
             self.wait_until_up(RESOLVER_PATIENCE).await.ok_or(DnsError::TimedOut)?;
             self.network.lookup(&self.source, server, name).await

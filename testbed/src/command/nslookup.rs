@@ -53,13 +53,7 @@ fn no_server(session: &Session, server: &str, io: &Io) -> Exit {
     1
 }
 
-fn on_windows(
-    session: &Session,
-    server: Ipv4Addr,
-    name: &str,
-    answer: Result<Resolved, DnsError>,
-    io: &Io,
-) -> Exit {
+fn on_windows(session: &Session, server: Ipv4Addr, name: &str, answer: Result<Resolved, DnsError>, io: &Io) -> Exit {
     let silent = answer == Err(DnsError::TimedOut);
     let known = !silent && answer != Err(DnsError::ServerFailure) && server == session.adapter.dns_server;
     let called = if known { "kube-dns.kube-system.svc.cluster.local" } else { "UnKnown" };
@@ -127,12 +121,12 @@ mod tests {
 
     #[tokio::test]
     async fn windows_tells_answers_and_failures_on_the_streams_of_the_original() {
-        let mut text = String::new();
+        let mut told = Vec::new();
         for name in ["web", "example.org", "nope", "silent", "broken"] {
             let done = execute(&windows(link()), &["nslookup", name], "").await;
-            text += &format!("# {name}: {}\n{}## stderr\n{}", done.code, done.stdout, done.stderr);
+            told.push(format!("# {name}: {}\n{}## stderr\n{}", done.code, done.stdout, done.stderr));
         }
-        insta::assert_snapshot!(text.replace("\r\n", "\n"));
+        insta::assert_snapshot!(told.concat().replace("\r\n", "\n"));
     }
 
     #[tokio::test]

@@ -40,11 +40,7 @@ impl Link for FakeLink {
         .boxed()
     }
 
-    fn lookup<'a>(
-        &'a self,
-        _server: Option<Ipv4Addr>,
-        name: &'a str,
-    ) -> BoxFuture<'a, Result<Resolved, DnsError>> {
+    fn lookup<'a>(&'a self, _server: Option<Ipv4Addr>, name: &'a str) -> BoxFuture<'a, Result<Resolved, DnsError>> {
         let full = if name.contains('.') { name.to_owned() } else { format!("{name}.default.svc.cluster.local") };
         let answer = match (self.dns_errors.get(name), self.names.get(name)) {
             (Some(error), _) => Err(*error),

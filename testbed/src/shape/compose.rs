@@ -195,9 +195,11 @@ fn added(source: &Source) -> Result<(Vec<NodeShape>, Vec<usize>), ShapeError> {
         let count = (left * u64::from(share)).div_ceil(parts.max(1)).min(left);
         left -= count;
         parts -= u64::from(share);
-        nodes.extend(
-            (0..count).map(|number| NodeShape { name: format!("{}-{number}", node.name), share: None, ..node.clone() }),
-        );
+        nodes.extend((0..count).map(|number| NodeShape {
+            name: format!("{}-{number}", node.name),
+            share: None,
+            ..node.clone()
+        }));
         from.extend((0..count).map(|_| entry));
     }
     Ok((nodes, from))

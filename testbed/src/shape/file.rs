@@ -61,8 +61,7 @@ pub(super) struct Change {
 impl Change {
     /// Whether it is about this node.
     pub(super) fn is_about(&self, node: &NodeShape) -> bool {
-        self.nodes.as_ref().is_none_or(|pattern| pattern.matches(&node.name))
-            && self.os.is_none_or(|os| os == node.os)
+        self.nodes.as_ref().is_none_or(|pattern| pattern.matches(&node.name)) && self.os.is_none_or(|os| os == node.os)
     }
 
     /// Makes the difference.

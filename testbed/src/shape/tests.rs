@@ -26,24 +26,21 @@ fn every_shipped_shape_is_a_good_shape_of_its_own_name_and_says_what_it_is_for()
 #[test]
 fn every_shipped_shape_differs_from_the_default_in_what_its_name_says() {
     let default = Shape::find(DEFAULT_SHAPE).unwrap();
-    let mut text = String::new();
+    let features = |shape: &Shape| serde_json::to_value(&shape.features).unwrap().as_object().unwrap().clone();
+    let usual = features(&default);
+    let mut lines = Vec::new();
     for name in Shape::shipped().filter(|name| *name != "large") {
         let shape = Shape::find(name).unwrap();
-        text += &format!("{name}\n");
-        for node in default.nodes.iter().filter(|node| !shape.nodes.iter().any(|own| own.name == node.name)) {
-            text += &format!("  without {}\n", node.name);
-        }
-        for node in shape.nodes.iter().filter(|node| !default.nodes.contains(node)) {
-            text += &format!("  {}\n", row(node));
-        }
-        let features = |shape: &Shape| serde_json::to_value(&shape.features).unwrap();
-        for (feature, on) in features(&shape).as_object().unwrap() {
-            if features(&default)[feature] != *on {
-                text += &format!("  {feature}: {on}\n");
-            }
-        }
+        lines.push(name.to_owned());
+        let gone = default.nodes.iter().filter(|node| !shape.nodes.iter().any(|own| own.name == node.name));
+        lines.extend(gone.map(|node| format!("  without {}", node.name)));
+        lines.extend(
+            shape.nodes.iter().filter(|node| !default.nodes.contains(node)).map(|node| format!("  {}", row(node))),
+        );
+        let switched = features(&shape).into_iter().filter(|(feature, on)| usual[feature] != *on);
+        lines.extend(switched.map(|(feature, on)| format!("  {feature}: {on}")));
     }
-    insta::assert_snapshot!(text);
+    insta::assert_snapshot!(lines.join("\n"));
 }
 
 #[test]
@@ -70,11 +67,9 @@ fn a_shape_with_a_size_has_as_many_nodes_in_the_proportions_of_their_shares() {
     assert_eq!(count("large"), (30, 10, 10, 50));
     assert_eq!(count("large:200"), (120, 40, 40, 200));
     assert_eq!(count("large:7").3, 7);
-    for (text, reason) in [
-        ("large:0", "at least one node"),
-        ("large:300", "300 nodes are more than the 256"),
-        ("default:3", "no `size`"),
-    ] {
+    for (text, reason) in
+        [("large:0", "at least one node"), ("large:300", "300 nodes are more than the 256"), ("default:3", "no `size`")]
+    {
         let message = Shape::find(text).unwrap_err().to_string();
         assert!(message.contains(reason), "{message}");
     }

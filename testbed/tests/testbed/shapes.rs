@@ -15,10 +15,7 @@ async fn shapes_stack_into_one_cluster_with_foreign_taints_old_kubelets_and_a_po
     let template = "{range .items[*]}{.metadata.name} {.status.nodeInfo.kubeletVersion} \
                     {.metadata.labels.node\\.kubernetes\\.io/windows-build}{'\\n'}{end}";
     let nodes = kubectl(info, &["get", "nodes", "-o", &format!("jsonpath={template}")]).await.out;
-    assert_eq!(
-        nodes,
-        "linux-0 v1.16.15 \nlinux-1 v1.16.15 \nwin-2019-0 v1.16.15 \nwin-preview-0 v1.37.2 10.0.29531\n"
-    );
+    assert_eq!(nodes, "linux-0 v1.16.15 \nlinux-1 v1.16.15 \nwin-2019-0 v1.16.15 \nwin-preview-0 v1.37.2 10.0.29531\n");
 
     kubectl(info, &["create", "namespace", "trusted"]).await;
     kubectl(info, &["label", "namespace", "trusted", "pod-security.kubernetes.io/enforce=privileged"]).await;
