@@ -15,8 +15,10 @@ mod dns;
 mod facts;
 mod finding;
 mod image;
+mod load_balancer;
 mod node;
 mod node_port;
+mod outbound;
 mod pod_network;
 mod runtime;
 mod scheduling;
@@ -52,6 +54,8 @@ const RULES: &[Rule] = &[
     Rule { what: "service rules are dead or stale", spreads: true, find: service_ip::dead },
     Rule { what: "names are not found", spreads: false, find: dns::dead },
     Rule { what: "a node port is dead", spreads: false, find: node_port::dead },
+    Rule { what: "a load balancer leads nowhere", spreads: false, find: load_balancer::dead },
+    Rule { what: "pods do not get out of the cluster", spreads: false, find: outbound::dead },
 ];
 
 /// The findings of a run, deepest first, each with the results it accounts for.

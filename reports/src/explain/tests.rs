@@ -12,7 +12,8 @@ use crate::{
 };
 
 use Destination::{
-    LinuxPod, LinuxServiceIp, NodePort, OwnServiceIp, ServiceName, WindowsPodOtherNode, WindowsServiceIp,
+    Internet, LinuxPod, LinuxServiceIp, LoadBalancer, NodePort, OwnServiceIp, ServiceName, WindowsPodOtherNode,
+    WindowsServiceIp,
 };
 use Vantage::{LinuxNode, LinuxPod as FromLinuxPod, Outside, WindowsPod};
 
@@ -287,6 +288,37 @@ fn node_ports_dead_only_from_outside_are_a_firewalls() {
         .passed("reachability/node-port-linux-node", inside.into())
         .failed("reachability/node-port-outside", outside.into());
     assert_eq!(story.causes(), ["environment: firewall"]);
+}
+
+#[test]
+fn a_way_out_that_some_pods_lack_is_told_from_one_that_a_node_lacks() {
+    let out = |node: &str, answered| cell(WindowsPod, node, Internet, None, 4, answered);
+    let lacking = |cells: Vec<Cell>| {
+        let story = Story::new().passed("reachability/pods", mesh(|_, _| false)).failed("reachability/outbound", cells);
+        explain(&story.0)
+            .into_iter()
+            .map(|finding| (finding.layer, finding.subject, finding.summary))
+            .collect::<Vec<_>>()
+    };
+    let node = lacking(vec![out("win-a", 4), out("win-b", 0), out("win-c", 4)]);
+    assert_eq!((node[0].0, node[0].1.as_str()), (Layer::Outbound, "win-b"), "{node:?}");
+    assert!(node[0].2.contains("though they reach pods inside it"), "{node:?}");
+    let pod = lacking(vec![out("win-b", 0), out("win-b", 4), out("win-c", 4)]);
+    assert!(pod[0].2.starts_with("some pods on win-b"), "{pod:?}");
+    let flaky = lacking(vec![out("win-b", 3), out("win-c", 4)]);
+    assert!(flaky[0].2.starts_with("a part of the connections"), "{flaky:?}");
+    let nobody = lacking(vec![out("win-a", 0), out("win-b", 0), out("win-c", 0)]);
+    assert_eq!(nobody[0].1, "windows", "{nobody:?}");
+}
+
+#[test]
+fn a_load_balancer_that_leads_nowhere_beside_a_service_that_works_is_its_own_cause() {
+    let balancer = cell(Outside, "", LoadBalancer, None, 4, 0);
+    let story =
+        Story::new().passed("reachability/service", services(|_| false)).failed("iis/load-balancer", vec![balancer]);
+    let findings = explain(&story.0);
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!((findings[0].layer, findings[0].confidence), (Layer::LoadBalancer, Confidence::Likely));
 }
 
 #[test]
