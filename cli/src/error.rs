@@ -144,6 +144,7 @@ impl CliError {
             Self::Connect(ConnectError::Kubeconfig { .. }) => {
                 Some("`winconform run --testbed` needs no cluster; --kubeconfig FILE names another file".to_owned())
             }
+            Self::Connect(ConnectError::Credentials { error, .. }) => Some(error.advice().to_owned()),
             Self::Observe(error) | Self::Run(RunError::Observe(error)) => Some(error.advice().to_owned()),
             Self::Testbed(StartError::AlreadyUp { name, .. }) => Some(format!(
                 "use it (`winconform testbed env --name {name}`), stop it (`winconform testbed down --name {name}`), \

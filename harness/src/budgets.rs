@@ -25,6 +25,13 @@ pub enum Budget {
     Terminate,
     /// A command run by exec comes back, beyond what the command itself may take.
     Exec,
+    /// Commands whose outcome was lost on the way are run again: managed API servers drop some.
+    Transport,
+    /// Images are pulled before anything is asked (`--prepull`): all of a node's, one after the other.
+    Prepull,
+    /// Nodes come that are waited for (`--wait-for-nodes`). A Windows machine boots and joins in
+    /// 5 to 15 minutes.
+    Nodes,
     /// A node renews its Lease: every 10 s, and the control plane gives it 40 s.
     Heartbeat,
 }
@@ -43,6 +50,9 @@ impl Budget {
             Self::Datapath => "datapath",
             Self::Terminate => "terminate",
             Self::Exec => "exec",
+            Self::Transport => "transport",
+            Self::Prepull => "prepull",
+            Self::Nodes => "nodes",
             Self::Heartbeat => "heartbeat",
         }
     }
@@ -60,6 +70,9 @@ impl Budget {
             Self::Datapath => 60,
             Self::Terminate => 120,
             Self::Exec => 60,
+            Self::Transport => 20,
+            Self::Prepull => 45 * 60,
+            Self::Nodes => 30 * 60,
             Self::Heartbeat => 45,
         })
     }

@@ -6,10 +6,17 @@
 use std::{fmt, time::Duration};
 
 use futures::future::BoxFuture;
-use winconform_manifests::Manifest;
+use winconform_manifests::{Kind, Manifest, Object};
 use winconform_reports::{CheckId, Level, Verdict, id::CheckIdError};
 
-use crate::{blame::Trouble, cluster::Permission, context::Context, need::Need};
+use crate::{
+    blame::Trouble,
+    cluster::{Permission, may, sorted},
+    context::Context,
+    need::Need,
+    probe,
+    run::LOG_ASKS,
+};
 
 /// What a check's `run` returns: a verdict, or why there is none. The harness's
 /// blame table turns a [`Trouble`] into a verdict, so `?` is always honest.
@@ -198,22 +205,41 @@ impl Check {
         self.id.parse()
     }
 
-    /// What it needs to be allowed to do beyond what every run needs: the verbs on its own objects.
+    /// What it needs to be allowed to do beyond what every run needs: the verbs on its
+    /// fixtures and on its own objects, and speaking with the pods among them.
     #[must_use]
     pub fn permissions(&self) -> Vec<Permission> {
-        let objects = self.creates.iter().filter_map(|manifest| manifest.objects().ok()).flatten();
-        let mut needed: Vec<Permission> = objects
-            .flat_map(|object| {
-                let (group, resource) = object.resource();
-                // Objects of the whole cluster are found by label when a run has died.
-                let listed = object.is_cluster_scoped().then_some("list");
-                ["create", "delete"].into_iter().chain(listed).map(move |verb| Permission { verb, group, resource })
-            })
-            .collect();
-        needed.sort();
-        needed.dedup();
-        needed
+        let fixtures = self.uses.iter().map(|needed| &needed.fixture.manifest);
+        let shared = fixtures.flat_map(objects_of).map(|object| (object, false));
+        let own = self.creates.iter().flat_map(objects_of).map(|object| (object, true));
+        let mut needed = Vec::new();
+        for (object, is_own) in shared.chain(own) {
+            needed.extend(permissions_on(&object, is_own));
+            if object.pod_spec().is_some() {
+                needed.extend_from_slice(probe::EXEC_ASKS);
+                needed.extend_from_slice(LOG_ASKS);
+            }
+        }
+        sorted(needed)
     }
+}
+
+fn objects_of(manifest: &Manifest) -> Vec<Object> {
+    // A manifest that cannot be read is found by the manifests' own tests.
+    manifest.objects().unwrap_or_default()
+}
+
+/// What making and removing an object asks for; a check changes what is its own.
+fn permissions_on(object: &Object, is_own: bool) -> Vec<Permission> {
+    let (group, resource) = object.resource();
+    let mut verbs = vec![may("create", group, resource), may("delete", group, resource)];
+    if object.is_cluster_scoped() {
+        verbs.push(may("list", group, resource)); // found by label when a run has died
+    }
+    if is_own && matches!(object.kind, Kind::Deployment(_)) {
+        verbs.push(may("patch", group, "deployments/scale"));
+    }
+    verbs
 }
 
 impl fmt::Debug for Check {

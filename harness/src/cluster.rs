@@ -2,16 +2,24 @@
 
 mod api_error;
 mod client;
+mod credentials;
 mod facts;
 mod objects;
 mod permissions;
+mod proxy;
+mod requests;
 mod windows_build;
 
-pub(crate) use self::objects::{Created, create, create_written, delete, written};
+pub(crate) use self::{
+    objects::{Created, create, create_written, delete, written},
+    permissions::{may, sorted},
+};
 pub use self::{
     api_error::ApiError,
-    client::{Cluster, ConnectError, ConnectOptions, RequestCount},
+    client::{Cluster, ConnectError, ConnectOptions},
+    credentials::CredentialError,
     facts::{Facts, NodeFacts, ObserveError, Os, Taint, Target},
-    permissions::{Permission, PermissionError, missing_permissions, required_permissions},
+    permissions::{Permission, PermissionError, missing_permissions, permissions_of, required_permissions},
+    requests::Requests,
     windows_build::{KernelVersion, Product, product_of},
 };

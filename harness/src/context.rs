@@ -32,7 +32,7 @@ use crate::{
     check::Fixture,
     cluster::{Created, Facts, NodeFacts, Target},
     journal::millis,
-    probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, exec, probe_outside},
+    probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, Transport, exec, probe_outside},
     run::{
         live_fixture::{LiveFixture, Ready, State, fixture_pods},
         stage::Stage,
@@ -40,9 +40,6 @@ use crate::{
     settings::Settings,
     wait::{Look, WaitError, Watched, pause, until},
 };
-
-/// How often an exec whose outcome was lost is made again: managed API servers lose some.
-const TRANSPORT_TRIES: u32 = 3;
 
 /// What a check may touch. Cloning is cheap and gives the same context.
 #[derive(Debug, Clone)]
@@ -266,11 +263,10 @@ impl Context {
     pub async fn exec(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
         // What the command itself may take is in the cluster's time; ours is added on top.
         let limit = self.stage.budgets.of(Budget::Exec) + self.stage.budgets.stretch(longest);
-        let mut tries = 0;
+        let mut transport = Transport::new(self.stage.budgets);
         loop {
-            tries += 1;
-            let from = Instant::now();
             let permit = self.stage.execs.acquire().await;
+            let from = Instant::now();
             let outcome = exec(&self.stage.client, pod, command, limit).await;
             drop(permit);
             self.record(pod, command, &outcome);
@@ -281,10 +277,13 @@ impl Context {
                     self.stage.cluster_time.note_between(&self.id.to_string(), accepted, now);
                     return Ok(output);
                 }
-                Err(error @ (ExecError::Lost { .. } | ExecError::Refused { .. })) if tries < TRANSPORT_TRIES => {
-                    tracing::debug!(%error, tries, "an exec is made again");
-                    pause(Duration::from_millis(250) * tries).await;
-                }
+                Err(error) if error.is_transport() => match transport.lost(from.elapsed()) {
+                    Some(until_next) => {
+                        tracing::debug!(%error, losses = transport.losses(), "an exec is made again");
+                        pause(until_next).await;
+                    }
+                    None => return Err(error),
+                },
                 Err(error) => return Err(error),
             }
         }
@@ -309,12 +308,19 @@ impl Context {
 
     async fn probe_one(&self, probe: &HttpProbe) -> Probed {
         let nonce = self.nonce();
-        let mut why = String::new();
-        for _ in 0..TRANSPORT_TRIES {
+        let mut transport = Transport::new(self.stage.budgets);
+        loop {
+            let from = Instant::now();
             match self.exec(&probe.from, &probe.command(&nonce), probe.longest()).await {
                 Ok(output) => match probe.read(&output.stdout, &nonce) {
                     Some(probed) => return probed,
-                    None => why = format!("the output of the probe is not whole: {:?}", tail(&output.stdout)),
+                    None => match transport.lost(from.elapsed()) {
+                        Some(until_next) => pause(until_next).await,
+                        None => {
+                            let why = format!("the output of the probe is not whole: {:?}", tail(&output.stdout));
+                            return probe.lost(&nonce, why);
+                        }
+                    },
                 },
                 Err(error) => {
                     let text = winconform_reports::Chain(&error).to_string();
@@ -323,7 +329,6 @@ impl Context {
                 }
             }
         }
-        probe.lost(&nonce, why)
     }
 
     /// Gives the network of each pod of a fixture its time to come up, once for all checks.

@@ -9,16 +9,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     api::core::v1::{
-        Affinity, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
+        Affinity, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
         PodAntiAffinity, PodOS, PodSpec, Toleration, WeightedPodAffinityTerm,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
-use winconform_manifests::{Kind, Object, Role};
+use winconform_manifests::{Kind, Object};
 
 use crate::{
     cluster::{NodeFacts, Taint},
-    image::image_for,
+    image::{ImageSource, image_on},
 };
 
 /// The label that carries the run's id, on everything we create.
@@ -39,6 +39,8 @@ pub struct Placing<'a> {
     pub slug: &'a str,
     /// The nodes its pods are meant for: alike, at least one.
     pub nodes: &'a [&'a NodeFacts],
+    /// Where their images come from.
+    pub images: &'a ImageSource,
 }
 
 /// Completes an object: name, labels, and for pods where they go and what they run.
@@ -98,10 +100,10 @@ fn place_pod(pod: &mut PodSpec, placing: &Placing<'_>) -> Result<(), String> {
         ..Affinity::default()
     });
     for container in pod.init_containers.iter_mut().flatten().chain(&mut pod.containers) {
-        let named = container.image.as_deref().unwrap_or_default();
-        if let Ok(role) = named.parse::<Role>() {
-            container.image = Some(image_for(role, first)?);
-        }
+        container.image = container.image.take().map(|image| image_on(&image, first, placing.images)).transpose()?;
+    }
+    if let Some(secret) = &placing.images.pull_secret {
+        pod.image_pull_secrets = Some(vec![LocalObjectReference { name: secret.name.clone() }]);
     }
     Ok(())
 }
@@ -206,7 +208,7 @@ mod tests {
         let facts = facts();
         let nodes: Vec<&NodeFacts> = facts.nodes.iter().collect();
         let mut object = WIN_WEBSERVER.objects().unwrap().remove(1);
-        let placing = Placing { namespace: "ns", run: "r1", slug: "win-webserver-x", nodes: &nodes };
+        let placing = Placing { namespace: "ns", run: "r1", slug: "win-webserver-x", nodes: &nodes, images: &ImageSource::default() };
         place(&mut object, &placing).unwrap();
         let mut pod = object.pod_spec().unwrap().clone();
         for container in &mut pod.containers {

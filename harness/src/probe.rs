@@ -11,7 +11,9 @@ mod judge;
 mod outside;
 mod script;
 mod transfer;
+mod transport;
 
+pub(crate) use self::{exec::ASKS as EXEC_ASKS, transport::Transport};
 pub use self::{
     exec::{ExecError, Output, PodRef, exec},
     http::{Aim, Expect, HttpProbe, Probed},

@@ -5,13 +5,17 @@
 //! with its own objects removed unless the user keeps them.
 
 mod asking;
+mod await_nodes;
 mod cleanup;
 mod cluster_time;
 mod evidence;
+mod images;
 pub(crate) mod live_fixture;
 mod log_tail;
 mod namespaces;
 mod plan;
+mod prepull;
+mod pull_secret;
 mod selection;
 pub(crate) mod stage;
 
@@ -24,7 +28,7 @@ use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 use winconform_reports::{
     Chain, Event, Policy, Verdict, VerdictKind,
-    event::{Finished, RunFinished, RunStarted, SCHEMA, TestbedFacts},
+    event::{Finished, FixtureState, RunFinished, RunStarted, SCHEMA, TestbedFacts},
 };
 
 use self::{
@@ -33,22 +37,33 @@ use self::{
     namespaces::Heartbeat,
     stage::{Names, Stage, Views},
 };
+pub(crate) use self::{evidence::redact, log_tail::ASKS as LOG_ASKS};
 pub use self::{
+    await_nodes::{WantedNodes, WantedNodesError},
     cleanup::{CleanupError, DeadRun, Leftovers, cleanup, find_runs},
+    images::{NeededImage, NeededImages},
     live_fixture::{LiveFixture, Ready, State},
     log_tail::LogTail,
     plan::{Awaited, FixtureKey, Plan, PlanOptions, PlannedCheck, PlannedFixture, known_ids},
-    selection::{Selection, SelectionError},
+    pull_secret::asks as pull_secret_permissions,
+    selection::{Profile, Selection, SelectionError, Shard, ShardError},
 };
 use crate::{
     budgets::Budgets,
     check::Check,
     cluster::{
-        ApiError, Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, required_permissions,
+        ApiError, Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, permissions_of,
+        required_permissions,
     },
     journal::{Journal, millis},
     probe::Proxy,
+    wait::WaitError,
 };
+
+/// What a run asks for whatever its checks are, from the parts that ask.
+pub(crate) fn asks() -> Vec<Permission> {
+    [namespaces::ASKS, cleanup::ASKS, stage::ASKS].concat()
+}
 
 /// What to do with our objects when the run ends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -75,6 +90,10 @@ pub struct RunOptions {
     pub keep: Keep,
     /// How many checks ask at once.
     pub jobs: usize,
+    /// The Windows nodes to wait for before looking.
+    pub wait_for: Option<WantedNodes>,
+    /// Whether images are pulled before anything is asked.
+    pub prepull: bool,
     /// The way to the nodes from outside.
     pub outside_proxy: Option<Proxy>,
     /// The user's policy, for the log.
@@ -103,6 +122,9 @@ pub enum RunError {
         /// What is missing.
         missing: Vec<Permission>,
     },
+    /// The nodes that were waited for did not come.
+    #[error("the nodes that --wait-for-nodes names did not come")]
+    Nodes(#[source] Box<WaitError>),
     /// The run's namespaces could not be made.
     #[error("could not {action}")]
     Namespace {
@@ -173,7 +195,16 @@ impl Run {
     ///
     /// When the cluster cannot be reached or does not let us list nodes.
     pub async fn look(&self) -> Result<(Facts, Plan), RunError> {
-        let observing = Facts::observe(&self.cluster);
+        let observing = async {
+            let facts = Facts::observe(&self.cluster).await?;
+            match &self.options.wait_for {
+                Some(wanted) if wanted.missing(&facts).is_some() => {
+                    self.wait_for(wanted).await?;
+                    Ok(Facts::observe(&self.cluster).await?)
+                }
+                _ => Ok::<_, RunError>(facts),
+            }
+        };
         let facts = tokio::select! {
             facts = observing => facts?,
             () = self.stop.cancelled() => return Err(RunError::Stopped),
@@ -240,6 +271,19 @@ impl Run {
         Ok(())
     }
 
+    async fn wait_for(&self, wanted: &WantedNodes) -> Result<(), RunError> {
+        let fixture = wanted.to_string();
+        let report = |state| self.journal.emit(Event::FixtureChanged { fixture: fixture.clone(), state });
+        report(FixtureState::Starting);
+        let (client, images) = (self.cluster.client(), &self.options.plan.settings.images);
+        let came = await_nodes::wait(&client, wanted, &self.options.id, images, self.budgets()).await;
+        report(match &came {
+            Ok(()) => FixtureState::Ready,
+            Err(error) => FixtureState::Failed(Chain(error).to_string()),
+        });
+        came.map_err(|error| RunError::Nodes(Box::new(error)))
+    }
+
     fn names(&self) -> Names {
         Names::of(&self.options.id)
     }
@@ -254,18 +298,16 @@ impl Run {
     async fn set_up(&self, plan: &Plan) -> Result<(Heartbeat, Vec<Permission>), RunError> {
         let client = self.cluster.client();
         let preparing = async {
+            let images = &self.options.plan.settings.images;
             let basic = required_permissions();
-            let mut wanted = basic.to_vec();
-            wanted.extend(plan.asked().flat_map(|planned| planned.check.permissions()));
-            wanted.sort();
-            wanted.dedup();
+            let wanted = permissions_of(plan.asked().map(|planned| planned.check));
             let missing = missing_permissions(&client, &wanted).await?;
             let (all, some): (Vec<Permission>, Vec<Permission>) =
                 missing.into_iter().partition(|permission| basic.contains(permission));
             if !all.is_empty() {
                 return Err(RunError::Forbidden { missing: all });
             }
-            namespaces::create(&client, &self.names()).await?;
+            namespaces::create(&client, &self.names(), images).await?;
             Ok((Heartbeat::start(&client, &self.names(), self.budgets()).await?, some))
         };
         tokio::select! {
@@ -296,6 +338,7 @@ impl Run {
     /// Those that claim a node for themselves come after all others, one by one.
     async fn ask_all(&self, facts: Facts, plan: Plan, missing: &[Permission]) -> (Arc<Stage>, Vec<VerdictKind>) {
         let client = self.cluster.client();
+        let images = NeededImages::of(&plan, &facts, &self.options.plan.settings.images);
         let lacks = |planned: &PlannedCheck| -> Vec<Permission> {
             planned.check.permissions().into_iter().filter(|permission| missing.contains(permission)).collect()
         };
@@ -335,6 +378,12 @@ impl Run {
             execs: Semaphore::new(64),
             stop: watching,
         });
+        if self.options.prepull {
+            tokio::select! {
+                () = prepull::pull(&stage, &images) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
         let mut tasks = JoinSet::new();
         for fixture in stage.fixtures.values() {
             let (fixture, stage, stop) = (fixture.clone(), stage.clone(), self.stop.clone());
@@ -379,7 +428,7 @@ fn chains(plan: &Plan) -> Vec<Vec<String>> {
         .iter()
         .map(|planned| {
             let fixtures = planned.waits.iter().map(|awaited| awaited.key.to_string());
-            fixtures.chain([planned.id.to_string(), REMOVAL.to_owned()]).collect()
+            [prepull::OWNER.to_owned()].into_iter().chain(fixtures).chain([planned.id.to_string(), REMOVAL.to_owned()]).collect()
         })
         .collect()
 }

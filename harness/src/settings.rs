@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cluster::Taint;
+use crate::{cluster::Taint, image::ImageSource};
 
 /// What the user told a run about the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,4 +24,6 @@ pub struct Settings {
     pub gmsa_share: Option<String>,
     /// Where pods must get to outside the cluster (`--outbound`), each `host:port`.
     pub outbound: Vec<String>,
+    /// Where images come from (`--image-map`, `--image-registry`, `--pull-secret`).
+    pub images: ImageSource,
 }

@@ -110,7 +110,10 @@ impl WaitError {
     #[must_use]
     pub fn blames_cluster(&self) -> bool {
         match self {
-            Self::TimedOut { budget, .. } => !matches!(budget, Budget::Pull | Budget::Api | Budget::Exec),
+            Self::TimedOut { budget, .. } => !matches!(
+                budget,
+                Budget::Pull | Budget::Prepull | Budget::Nodes | Budget::Api | Budget::Exec | Budget::Transport
+            ),
             Self::Hopeless { cause, .. } => cause.blames_cluster(),
             Self::ApiLost { .. } => false,
         }

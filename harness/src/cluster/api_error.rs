@@ -5,6 +5,8 @@ use std::{error::Error, fmt};
 use kube::core::Status;
 use winconform_reports::Chain;
 
+use super::credentials;
+
 /// An error of kube's, without the debug form that kube prints behind its message.
 #[derive(Debug)]
 pub struct ApiError(kube::Error);
@@ -39,7 +41,11 @@ impl fmt::Display for ApiError {
                 write!(f, "the API server answered {} {}", status.code, status.reason)
             }
             kube::Error::Api(status) => write!(f, "{} (HTTP {})", status.message, status.code),
-            other => write!(f, "{}", Chain(other)),
+            // kube would print what a credential plugin printed.
+            other => match credentials::at_the_bottom_of(other) {
+                Some(error) => write!(f, "{error}"),
+                None => write!(f, "{}", Chain(other)),
+            },
         }
     }
 }

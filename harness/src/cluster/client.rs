@@ -2,14 +2,11 @@
 
 use std::{
     path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
     task::{Context, Poll},
 };
 
 use http::{Request, Response};
+use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
     client::{Body, ClientBuilder},
@@ -18,17 +15,11 @@ use kube::{
 use thiserror::Error;
 use tower::{BoxError, Layer, Service};
 
-/// How many requests were sent to the API server.
-#[derive(Debug, Clone, Default)]
-pub struct RequestCount(Arc<AtomicU64>);
-
-impl RequestCount {
-    /// The number so far.
-    #[must_use]
-    pub fn get(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
-    }
-}
+use super::{
+    credentials::{self, CredentialError},
+    proxy,
+    requests::Requests,
+};
 
 /// Where to find the cluster.
 #[derive(Debug, Clone, Default)]
@@ -43,7 +34,7 @@ pub struct ConnectOptions {
 #[derive(Clone)]
 pub struct Cluster {
     client: Client,
-    requests: RequestCount,
+    requests: Requests,
     context: String,
     server: String,
 }
@@ -81,6 +72,23 @@ pub enum ConnectError {
         /// The names there are.
         known: String,
     },
+    /// The credentials could not be had from where the kubeconfig says.
+    #[error("there are no credentials for context `{context}`")]
+    Credentials {
+        /// The context.
+        context: String,
+        /// What is wrong.
+        #[source]
+        error: CredentialError,
+    },
+    /// The way to the server cannot be taken.
+    #[error("context `{context}` cannot be used: {reason}")]
+    Proxy {
+        /// The context.
+        context: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A client could not be made of it: a certificate or key is broken.
     #[error("the kubeconfig's credentials for context `{context}` cannot be used")]
     Client {
@@ -112,7 +120,7 @@ impl Cluster {
         let kubeconfig = match read {
             Ok(kubeconfig) => kubeconfig,
             Err(error) => match (options.kubeconfig.is_none() && options.context.is_none()).then(Config::incluster) {
-                Some(Ok(config)) => return Self::from_config(config, "in-cluster".to_owned()),
+                Some(Ok(config)) => return Self::from_config(config, "in-cluster".to_owned()).await,
                 _ => return Err(ConnectError::Kubeconfig { named, error: Box::new(error) }),
             },
         };
@@ -125,25 +133,39 @@ impl Cluster {
             return Err(ConnectError::NoContext { context, known });
         }
         let wanted = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
-        let config = Config::from_custom_kubeconfig(kubeconfig, &wanted)
+        let written = proxy::written(&kubeconfig, &context);
+        let mut config = Config::from_custom_kubeconfig(kubeconfig, &wanted)
             .await
             .map_err(|error| ConnectError::Kubeconfig { named, error: Box::new(error) })?;
-        Self::from_config(config, context)
+        credentials::prepare(&mut config.auth_info)
+            .map_err(|error| ConnectError::Credentials { context: context.clone(), error })?;
+        config.proxy_url = proxy::to(&config.cluster_url, written.as_deref(), &Matcher::from_env())
+            .map_err(|reason| ConnectError::Proxy { context: context.clone(), reason })?;
+        Self::from_config(config, context).await
     }
 
-    fn from_config(mut config: Config, context: String) -> Result<Self, ConnectError> {
+    async fn from_config(mut config: Config, context: String) -> Result<Self, ConnectError> {
         let server = config.cluster_url.to_string().trim_end_matches('/').to_owned();
-        // As kubectl does: a server on this machine is never asked through a proxy.
-        if config.cluster_url.host().is_some_and(is_this_machine) {
-            config.proxy_url = None;
-        }
         config.headers.push((
             http::header::USER_AGENT,
             http::HeaderValue::from_static(concat!("winconform/", env!("CARGO_PKG_VERSION"))),
         ));
-        let requests = RequestCount::default();
-        let builder = ClientBuilder::try_from(config)
-            .map_err(|error| ConnectError::Client { context: context.clone(), error: Box::new(error) })?;
+        let exec = config.auth_info.exec.clone();
+        // A credential plugin is a program that is run and waited for, perhaps for a login in a browser.
+        let built = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config)).await;
+        let builder = match built {
+            Ok(Ok(builder)) => builder,
+            Ok(Err(kube::Error::Auth(error))) => {
+                let error = credentials::explain(&error, exec.as_ref());
+                return Err(ConnectError::Credentials { context, error });
+            }
+            Ok(Err(error)) => return Err(ConnectError::Client { context, error: Box::new(error) }),
+            Err(lost) => {
+                let error = CredentialError::Other(format!("reading them ended in a panic: {lost}"));
+                return Err(ConnectError::Credentials { context, error });
+            }
+        };
+        let requests = Requests::default();
         let client = builder.with_layer(&CountLayer(requests.clone())).build();
         Ok(Self { client, requests, context, server })
     }
@@ -156,7 +178,7 @@ impl Cluster {
 
     /// The requests sent so far, by all clones.
     #[must_use]
-    pub fn requests(&self) -> &RequestCount {
+    pub fn requests(&self) -> &Requests {
         &self.requests
     }
 
@@ -177,19 +199,14 @@ impl Cluster {
     }
 }
 
-fn is_this_machine(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-}
-
 /// Counts every request that passes.
 #[derive(Debug, Clone)]
-struct CountLayer(RequestCount);
+struct CountLayer(Requests);
 
 #[derive(Debug, Clone)]
 struct Counted<S> {
     inner: S,
-    count: RequestCount,
+    count: Requests,
 }
 
 impl<S> Layer<S> for CountLayer {
@@ -214,7 +231,7 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> S::Future {
-        self.count.0.fetch_add(1, Ordering::Relaxed);
+        self.count.note(&request);
         self.inner.call(request)
     }
 }

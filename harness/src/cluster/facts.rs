@@ -10,6 +10,7 @@ use winconform_reports::{Place, event};
 use super::{
     api_error::ApiError,
     client::Cluster,
+    permissions::{Permission, may},
     windows_build::{KernelVersion, product_of},
 };
 
@@ -231,6 +232,9 @@ impl ObserveError {
         }
     }
 }
+
+/// What looking at a cluster asks for; its version may be read by everybody.
+pub(super) const ASKS: &[Permission] = &[may("list", "", "nodes")];
 
 impl Facts {
     /// Reads the version and the nodes: two requests.

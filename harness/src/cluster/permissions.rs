@@ -6,6 +6,7 @@ use kube::{Api, Client, api::PostParams};
 use thiserror::Error;
 
 use super::api_error::ApiError;
+use crate::{check::Check, run};
 
 /// A verb on a resource.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,47 +37,33 @@ pub struct PermissionError {
     error: Box<ApiError>,
 }
 
-const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
+/// One permission, for the lists of those who send the requests.
+pub(crate) const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
     Permission { verb, group, resource }
 }
 
-/// What every run that creates objects needs, cluster-wide, since its namespaces
-/// do not exist yet. `nodes/proxy` is not among them: it would grant exec everywhere.
+/// What every run needs, cluster-wide, since its namespaces do not exist yet: what
+/// the parts of the harness say that they ask for, each beside the code that asks.
+///
+/// `nodes/proxy` is not among them: it would grant exec everywhere.
 #[must_use]
-pub fn required_permissions() -> &'static [Permission] {
-    const REQUIRED: &[Permission] = &[
-        may("create", "", "namespaces"),
-        may("list", "", "namespaces"),
-        may("delete", "", "namespaces"),
-        may("list", "", "nodes"),
-        may("watch", "", "nodes"),
-        may("create", "", "pods"),
-        may("list", "", "pods"),
-        may("watch", "", "pods"),
-        may("delete", "", "pods"),
-        may("get", "", "pods/log"),
-        may("create", "", "pods/exec"),
-        may("get", "", "pods/exec"),
-        may("create", "", "services"),
-        may("list", "", "services"),
-        may("watch", "", "services"),
-        may("delete", "", "services"),
-        may("list", "", "serviceaccounts"),
-        may("watch", "", "serviceaccounts"),
-        may("list", "", "events"),
-        may("watch", "", "events"),
-        may("create", "apps", "deployments"),
-        may("list", "apps", "deployments"),
-        may("watch", "apps", "deployments"),
-        may("delete", "apps", "deployments"),
-        may("list", "discovery.k8s.io", "endpointslices"),
-        may("watch", "discovery.k8s.io", "endpointslices"),
-        may("create", "coordination.k8s.io", "leases"),
-        may("patch", "coordination.k8s.io", "leases"),
-        may("list", "coordination.k8s.io", "leases"),
-        may("watch", "coordination.k8s.io", "leases"),
-    ];
-    REQUIRED
+pub fn required_permissions() -> Vec<Permission> {
+    sorted([super::facts::ASKS, &run::asks()].concat())
+}
+
+/// What a run of these checks needs.
+#[must_use]
+pub fn permissions_of<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Permission> {
+    let mut needed = required_permissions();
+    needed.extend(checks.into_iter().flat_map(Check::permissions));
+    sorted(needed)
+}
+
+/// In order, each once.
+pub(crate) fn sorted(mut permissions: Vec<Permission>) -> Vec<Permission> {
+    permissions.sort_by_key(|permission| (permission.group, permission.resource, permission.verb));
+    permissions.dedup();
+    permissions
 }
 
 /// Asks which of `permissions` we do not have.

@@ -66,7 +66,8 @@ impl Context {
             let host = object.pod_spec().is_some_and(|spec| spec.host_network == Some(true));
             let slug = self.own_slug(name, object.is_cluster_scoped());
             let namespace = self.stage.names.namespace(host);
-            let placing = Placing { namespace, run: &self.stage.names.run, slug: &slug, nodes };
+            let images = &self.stage.settings.images;
+            let placing = Placing { namespace, run: &self.stage.names.run, slug: &slug, nodes, images };
             place(object, &placing).map_err(Trouble::Unexpected)?;
         }
         Ok(objects)

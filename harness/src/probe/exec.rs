@@ -14,10 +14,14 @@ use tokio::{
 };
 use winconform_reports::{Chain, event::Observation};
 
-use crate::cluster::{ApiError, Os};
+use crate::cluster::{ApiError, Os, Permission, may};
 
 /// Output beyond this is cut: a command of ours never prints as much.
 const OUTPUT_LIMIT: u64 = 4 * 1024 * 1024;
+
+/// What running commands asks for. An exec by WebSocket is a GET, which since
+/// Kubernetes 1.35 needs the right to create besides.
+pub(crate) const ASKS: &[Permission] = &[may("create", "", "pods/exec"), may("get", "", "pods/exec")];
 
 /// A container that commands can be run in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,6 +110,12 @@ impl ExecError {
             | Self::TimedOut { node, .. }
             | Self::Runtime { node, .. } => node,
         }
+    }
+
+    /// Whether the way was lost, which says nothing about the command: it may be run again.
+    #[must_use]
+    pub fn is_transport(&self) -> bool {
+        matches!(self, Self::Refused { .. } | Self::Lost { .. })
     }
 
     /// The same as a machine-readable fact for findings.

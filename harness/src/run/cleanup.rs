@@ -16,9 +16,20 @@ use tokio::time::timeout;
 use super::namespaces::{LEASE, remove_one};
 use crate::{
     budgets::{Budget, Budgets},
-    cluster::ApiError,
+    cluster::{ApiError, Permission, may},
     placement::{MANAGED_BY, RUN_LABEL},
 };
+
+/// What finding and removing the leftovers of dead runs asks for; objects of the whole
+/// cluster are looked for by those who may create them.
+pub(super) const ASKS: &[Permission] = &[
+    may("list", "", "namespaces"),
+    may("watch", "", "namespaces"),
+    may("delete", "", "namespaces"),
+    may("get", "coordination.k8s.io", "leases"),
+    may("list", "coordination.k8s.io", "leases"),
+    may("watch", "coordination.k8s.io", "leases"),
+];
 
 /// A lease this old belongs to nobody, however skewed the clocks are.
 const CERTAINLY_STALE: Duration = Duration::from_secs(3600);

@@ -138,7 +138,8 @@ impl LiveFixture {
         let nodes: Vec<&NodeFacts> = self.planned.nodes.iter().collect();
         let mut objects =
             self.planned.fixture.manifest.objects().map_err(|error| Trouble::Unexpected(Chain(&error).to_string()))?;
-        let placing = Placing { namespace, run: &stage.names.run, slug: &slug, nodes: &nodes };
+        let images = &stage.settings.images;
+        let placing = Placing { namespace, run: &stage.names.run, slug: &slug, nodes: &nodes, images };
         for object in &mut objects {
             place(object, &placing).map_err(Trouble::Unexpected)?;
         }

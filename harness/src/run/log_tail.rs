@@ -8,7 +8,14 @@ use kube::{Api, Client, api::LogParams};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::{cluster::ApiError, probe::PodRef, wait::pause};
+use crate::{
+    cluster::{ApiError, Permission, may},
+    probe::PodRef,
+    wait::pause,
+};
+
+/// What reading logs asks for, here and for evidence.
+pub(crate) const ASKS: &[Permission] = &[may("get", "", "pods/log")];
 
 /// Lines kept for evidence; what the tail is searched for is kept apart.
 const KEPT_LINES: usize = 400;

@@ -20,10 +20,11 @@ use tokio::time::timeout;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use winconform_reports::Chain;
 
-use super::{RunError, stage::Names};
+use super::{RunError, pull_secret, stage::Names};
 use crate::{
     budgets::{Budget, Budgets},
-    cluster::ApiError,
+    cluster::{ApiError, Permission, may},
+    image::ImageSource,
     placement::{MANAGED_BY, RUN_LABEL},
     wait::pause,
 };
@@ -31,33 +32,47 @@ use crate::{
 /// The name of the Lease in a run's main namespace.
 pub(super) const LEASE: &str = "winconform-run";
 
+/// What a run's namespaces and its Lease ask for.
+pub(super) const ASKS: &[Permission] = &[
+    may("create", "", "namespaces"),
+    may("delete", "", "namespaces"),
+    // Their end is watched.
+    may("list", "", "namespaces"),
+    may("watch", "", "namespaces"),
+    may("list", "", "serviceaccounts"),
+    may("watch", "", "serviceaccounts"),
+    may("create", "coordination.k8s.io", "leases"),
+    may("patch", "coordination.k8s.io", "leases"),
+];
+
 /// Creates both namespaces and waits until pods can be created in them.
-pub(super) async fn create(client: &Client, names: &Names) -> Result<(), RunError> {
+pub(super) async fn create(client: &Client, names: &Names, images: &ImageSource) -> Result<(), RunError> {
     let one = async |name: &str, host: bool| {
-        let failed = |error| RunError::Namespace {
-            action: format!("create namespace {name}"),
-            error: Box::new(ApiError::from(error)),
-        };
-        let namespaces: Api<Namespace> = Api::all(client.clone());
-        namespaces.create(&PostParams::default(), &namespace(name, &names.run, host)).await.map_err(failed)?;
-        // Pods are refused until the controller manager has made the default account.
-        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
-        let exists = |account: Option<&ServiceAccount>| account.is_some();
-        match timeout(Budget::Api.unscaled(), await_condition(accounts, "default", exists)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(kube::runtime::wait::Error::ProbeFailed(_))) | Err(_) => Err(RunError::Namespace {
-                action: format!("see the service account `default` of namespace {name}"),
-                error: Box::new(
-                    kube::Error::ReadEvents(std::io::Error::other(
-                        "it did not appear; is the controller manager running?",
-                    ))
-                    .into(),
-                ),
-            }),
+        let failed = |action: String| move |error| RunError::Namespace { action, error: Box::new(error) };
+        create_one(client, name, &names.run, host).await.map_err(failed(format!("create namespace {name}")))?;
+        match &images.pull_secret {
+            Some(secret) => pull_secret::copy(client, secret, name, &names.run).await,
+            None => Ok(()),
         }
     };
     let (main, host) = futures::join!(one(&names.main, false), one(&names.host, true));
     main.and(host)
+}
+
+/// Creates a namespace of a run's and waits until pods can be created in it.
+pub(super) async fn create_one(client: &Client, name: &str, run: &str, host: bool) -> Result<(), ApiError> {
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.create(&PostParams::default(), &namespace(name, run, host)).await?;
+    // Pods are refused until the controller manager has made the default account.
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
+    let exists = |account: Option<&ServiceAccount>| account.is_some();
+    match timeout(Budget::Api.unscaled(), await_condition(accounts, "default", exists)).await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(kube::runtime::wait::Error::ProbeFailed(_))) | Err(_) => {
+            let why = "its service account `default` did not appear; is the controller manager running?";
+            Err(kube::Error::ReadEvents(std::io::Error::other(why)).into())
+        }
+    }
 }
 
 fn namespace(name: &str, run: &str, host: bool) -> Namespace {

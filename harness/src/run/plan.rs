@@ -107,7 +107,9 @@ impl Plan {
         let available = available_fixtures(checks, facts);
         for check in checks {
             let Ok(id) = check.parsed_id() else { continue };
-            if let Some(reason) = options.selection.excludes(&id, check.disruptive && !options.allow_disruptive) {
+            let excluded = options.selection.excludes(&id, check.disruptive && !options.allow_disruptive);
+            let left_out = excluded.or_else(|| options.selection.leaves_to_others(&id, check.level));
+            if let Some(reason) = left_out {
                 plan.left_out.push(LeftOut { check: id, level: check.level, reason });
                 continue;
             }

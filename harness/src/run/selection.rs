@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
-use winconform_reports::{CheckId, ResultId};
+use winconform_reports::{CheckId, Level, ResultId};
 
 use crate::cluster::Facts;
 
@@ -17,6 +17,73 @@ pub struct Selection {
     only: Option<BTreeSet<ResultId>>,
     target: Option<String>,
     nodes: Vec<LabelTerm>,
+    profile: Profile,
+    shard: Option<Shard>,
+    /// All checks there are, in their order, which shards count by.
+    known: Vec<CheckId>,
+}
+
+/// How far the questions go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// What every cluster with Windows nodes must do.
+    Core,
+    /// That, and what the guide promises where a cluster has the feature.
+    Extended,
+    /// Everything: also documented limitations, and facts that are only noted.
+    #[default]
+    All,
+}
+
+impl Profile {
+    fn takes(self, level: Level) -> bool {
+        match self {
+            Self::All => true,
+            Self::Extended => matches!(level, Level::Core | Level::Extended),
+            Self::Core => level == Level::Core,
+        }
+    }
+
+    /// Its name on the command line.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Core => "core",
+            Self::Extended => "extended",
+            Self::All => "all",
+        }
+    }
+}
+
+/// One of several processes that share the checks among them: `2/3`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shard {
+    /// Which one, from 1.
+    index: usize,
+    /// Of how many.
+    of: usize,
+}
+
+/// The text is no shard.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("`{0}` is no shard: write which one, from 1, and of how many, for example 2/3")]
+pub struct ShardError(String);
+
+impl std::str::FromStr for Shard {
+    type Err = ShardError;
+
+    fn from_str(text: &str) -> Result<Self, ShardError> {
+        let bad = || ShardError(text.to_owned());
+        let (index, of) = text.split_once('/').ok_or_else(bad)?;
+        let (index, of): (usize, usize) = (index.parse().map_err(|_| bad())?, of.parse().map_err(|_| bad())?);
+        if (1..=of).contains(&index) { Ok(Self { index, of }) } else { Err(bad()) }
+    }
+}
+
+impl std::fmt::Display for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.index, self.of)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -106,7 +173,35 @@ impl Selection {
             only: None,
             target,
             nodes: nodes.map(label_terms).transpose()?.unwrap_or_default(),
+            profile: Profile::default(),
+            shard: None,
+            known: known.to_vec(),
         })
+    }
+
+    /// Selects of these only what belongs to a profile.
+    #[must_use]
+    pub fn of_profile(mut self, profile: Profile) -> Self {
+        self.profile = profile;
+        self
+    }
+
+    /// Selects of these only every so many-th check, so that several processes ask all of them once.
+    #[must_use]
+    pub fn of_shard(mut self, shard: Option<Shard>) -> Self {
+        self.shard = shard;
+        self
+    }
+
+    /// Why a check is kept out for its level or by the shard, where it is.
+    #[must_use]
+    pub fn leaves_to_others(&self, id: &CheckId, level: Level) -> Option<String> {
+        if !self.profile.takes(level) {
+            return Some(format!("--profile {}", self.profile.as_str()));
+        }
+        let shard = self.shard?;
+        let position = self.known.iter().position(|known| known == id)?;
+        (position % shard.of != shard.index - 1).then(|| format!("--shard {shard}"))
     }
 
     /// Selects exactly these results, as `cargo test` does after its own filters.
@@ -259,6 +354,33 @@ mod tests {
         assert_eq!(selection.excludes(&"nodes/ready".parse().unwrap(), false), None);
         assert_eq!(selection.excludes(&"nodes/answers".parse().unwrap(), false), Some("--skip */answers".to_owned()));
         assert!(selection.excludes(&"reachability/node-port-outside".parse().unwrap(), false).is_some());
+    }
+
+    #[test]
+    fn shards_share_the_checks_and_each_is_in_one() {
+        for of in 1..=4 {
+            let mut asked = Vec::new();
+            for index in 1..=of {
+                let shard = format!("{index}/{of}").parse().unwrap();
+                let selection = select(&[], &[]).unwrap().of_shard(Some(shard));
+                asked.extend(known().into_iter().filter(|id| selection.leaves_to_others(id, Level::Core).is_none()));
+            }
+            asked.sort();
+            let mut all = known();
+            all.sort();
+            assert_eq!(asked, all, "{of} shards");
+        }
+        for bad in ["0/2", "3/2", "1", "a/b", "1/0", ""] {
+            assert!(bad.parse::<Shard>().is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_core_profile_keeps_to_core_checks_and_says_so() {
+        let core = select(&[], &[]).unwrap().of_profile(Profile::Core);
+        let id = "nodes/ready".parse().unwrap();
+        assert_eq!(core.leaves_to_others(&id, Level::Core), None);
+        assert_eq!(core.leaves_to_others(&id, Level::Limitation), Some("--profile core".to_owned()));
     }
 
     #[test]

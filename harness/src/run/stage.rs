@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::{cluster_time::ClusterTime, evidence::WindowsSides, live_fixture::LiveFixture, plan::FixtureKey};
 use crate::{
     budgets::Budgets,
-    cluster::{Facts, NodeFacts, Target},
+    cluster::{Facts, NodeFacts, Permission, Target, may},
     journal::Journal,
     placement::RUN_LABEL,
     probe::Proxy,
@@ -100,6 +100,24 @@ pub(crate) struct Views {
     client: Client,
     stop: CancellationToken,
 }
+
+/// What the watches ask for; a watch begins with a list.
+pub(super) const ASKS: &[Permission] = &[
+    may("list", "", "pods"),
+    may("watch", "", "pods"),
+    may("list", "", "services"),
+    may("watch", "", "services"),
+    may("list", "discovery.k8s.io", "endpointslices"),
+    may("watch", "discovery.k8s.io", "endpointslices"),
+    may("list", "apps", "deployments"),
+    may("watch", "apps", "deployments"),
+    may("list", "", "nodes"),
+    may("watch", "", "nodes"),
+    may("list", "", "events"),
+    may("watch", "", "events"),
+    may("list", "coordination.k8s.io", "leases"),
+    may("watch", "coordination.k8s.io", "leases"),
+];
 
 impl Views {
     pub(crate) fn start(client: &Client, names: &Names, stop: &CancellationToken) -> Self {
