@@ -6,14 +6,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling::Styles};
 use winconform_harness::{
     Settings,
     cluster::ConnectOptions,
+    image::{ImageSource, Mapping, PullSecret, read_mappings, read_registry},
     probe::Proxy,
-    run::{Keep, PlanOptions, Selection, SelectionError, known_ids},
+    run::{Keep, PlanOptions, Profile, Selection, SelectionError, Shard, known_ids},
 };
 use winconform_reports::{junit::Dialect, write::ReportFile};
 use winconform_testbed::{clock::Latency, shape::DEFAULT_SHAPE};
 
 use crate::{
-    cleanup::CleanupArguments, explain::ExplainArguments, list::ListArguments, manifests::ManifestsArguments,
+    cleanup::CleanupArguments, error::CliError, images::ImagesArguments, rbac::RbacArguments, explain::ExplainArguments, list::ListArguments, manifests::ManifestsArguments,
     plan::PlanArguments, report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
 };
 
@@ -61,6 +62,10 @@ pub enum Command {
     Explain(ExplainArguments),
     /// Print the guide's manifests as they fit a cluster, or as the guide has them.
     Manifests(Box<ManifestsArguments>),
+    /// List the images that a run pulls, for registries of one's own and air gaps.
+    Images(Box<ImagesArguments>),
+    /// Print the least ClusterRole that the selected checks need.
+    Rbac(Box<RbacArguments>),
     /// Remove what dead runs left in a cluster; never a living run's.
     Cleanup(CleanupArguments),
     /// Make reports again from a run's log.
@@ -151,6 +156,12 @@ pub struct SelectionArguments {
     /// Only Windows nodes with these labels: `pool=win,!gpu`.
     #[arg(long, value_name = "SELECTOR")]
     pub nodes: Option<String>,
+    /// How far the questions go: `core` is what every cluster with Windows nodes must do.
+    #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
+    pub profile: ProfileName,
+    /// Ask only this part of the checks, so that several processes ask all of them: `1/2`.
+    #[arg(long, value_name = "N/OF", env = "WINCONFORM_SHARD", hide_env_values = true)]
+    pub shard: Option<Shard>,
     /// Also ask what disturbs the cluster.
     #[arg(long)]
     pub allow_disruptive: bool,
@@ -203,9 +214,69 @@ impl SelectionArguments {
             self.target.clone(),
             self.nodes.as_deref(),
             &known_ids(checks),
-        )?;
+        )?
+        .of_profile(self.profile.into())
+        .of_shard(self.shard);
         let settings = Settings { outside_proxy: self.outside_proxy.is_some(), ..self.about.settings() };
         Ok(PlanOptions { selection, allow_disruptive: self.allow_disruptive, settings })
+    }
+}
+
+/// How far the questions go.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ProfileName {
+    /// What every cluster with Windows nodes must do.
+    Core,
+    /// That, and what a cluster promises that has the feature.
+    Extended,
+    /// Everything, documented limitations too.
+    #[default]
+    All,
+}
+
+impl From<ProfileName> for Profile {
+    fn from(name: ProfileName) -> Self {
+        match name {
+            ProfileName::Core => Self::Core,
+            ProfileName::Extended => Self::Extended,
+            ProfileName::All => Self::All,
+        }
+    }
+}
+
+/// Where images come from.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Images")]
+pub struct ImageArguments {
+    /// Pull TO in place of FROM: an image, the beginning of images up to a `/` or `:`, or a Windows build (repeatable).
+    #[arg(long, value_name = "FROM=TO")]
+    image_map: Vec<Mapping>,
+    /// The same from a file, one on each line; `#` begins a comment.
+    #[arg(long, value_name = "FILE")]
+    image_map_file: Option<PathBuf>,
+    /// Pull everything that is not mapped from this registry.
+    #[arg(long, value_name = "HOST/PATH", env = "WINCONFORM_IMAGE_REGISTRY", value_parser = read_registry)]
+    image_registry: Option<String>,
+    /// Pull with this secret: copied from its namespace, or named only, where none is given.
+    #[arg(long, value_name = "[NAMESPACE/]NAME", env = "WINCONFORM_PULL_SECRET")]
+    pull_secret: Option<PullSecret>,
+}
+
+impl ImageArguments {
+    /// As the harness takes them.
+    ///
+    /// # Errors
+    ///
+    /// When the file of mappings cannot be read.
+    pub fn source(&self) -> Result<ImageSource, CliError> {
+        let mut mapped = self.image_map.clone();
+        if let Some(path) = &self.image_map_file {
+            let unread = |error| CliError::Read { path: path.clone(), error };
+            let text = std::fs::read_to_string(path).map_err(unread)?;
+            let bad = |error| CliError::ImageMap { path: path.clone(), error };
+            mapped.extend(read_mappings(&text).map_err(bad)?);
+        }
+        Ok(ImageSource::new(mapped, self.image_registry.clone(), self.pull_secret.clone()))
     }
 }
 

@@ -109,12 +109,30 @@ pub enum CliError {
         /// The targets there are.
         known: Vec<String>,
     },
-    /// Something cannot be written as YAML.
-    #[error("failed to write YAML")]
-    Yaml(#[source] serde_saphyr::ser::Error),
     /// Something cannot be written as JSON.
     #[error("failed to write JSON")]
     Json(#[source] serde_json::Error),
+    /// A file that the user names cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        error: io::Error,
+    },
+    /// A file of image mappings holds something else.
+    #[error("`{}` is no file of image mappings", path.display())]
+    ImageMap {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        #[source]
+        error: winconform_harness::image::ImageSourceError,
+    },
+    /// Something cannot be written as YAML.
+    #[error("failed to write YAML")]
+    Yaml(#[source] serde_saphyr::ser::Error),
     /// The user stopped the command.
     #[error("stopped")]
     Stopped,
@@ -144,6 +162,14 @@ impl CliError {
             Self::Connect(ConnectError::Kubeconfig { .. }) => {
                 Some("`winconform run --testbed` needs no cluster; --kubeconfig FILE names another file".to_owned())
             }
+            Self::Run(RunError::Forbidden { .. }) => Some(
+                "`winconform rbac` prints the least role for it; an administrator applies and binds it".to_owned(),
+            ),
+            Self::Run(RunError::Nodes(_)) => Some(
+                "does the pool's autoscaler run, and may it grow? `kubectl get nodes` and the cloud's own tools tell; \
+                 --timeout-scale waits longer"
+                    .to_owned(),
+            ),
             Self::Connect(ConnectError::Credentials { error, .. }) => Some(error.advice().to_owned()),
             Self::Observe(error) | Self::Run(RunError::Observe(error)) => Some(error.advice().to_owned()),
             Self::Testbed(StartError::AlreadyUp { name, .. }) => Some(format!(

@@ -17,10 +17,12 @@ pub mod arguments;
 pub mod cleanup;
 pub mod error;
 pub mod explain;
+pub mod images;
 pub mod list;
 pub mod manifests;
 pub mod plan;
 pub mod progress;
+pub mod rbac;
 pub mod report;
 pub mod run;
 pub mod session;
@@ -77,6 +79,8 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<u8, CliError> 
         Command::List(arguments) => list::list(&arguments, terminal),
         Command::Explain(arguments) => explain::explain(&arguments, terminal),
         Command::Manifests(arguments) => manifests::manifests(*arguments, terminal).await,
+        Command::Images(arguments) => images::images(*arguments, terminal).await,
+        Command::Rbac(arguments) => rbac::rbac(&arguments, terminal),
         Command::Cleanup(arguments) => cleanup::cleanup(arguments, terminal).await,
         Command::Report(arguments) => report::report(arguments, terminal),
         Command::Testbed(arguments) => testbed::testbed(arguments, terminal).await,

@@ -7,12 +7,13 @@ use serde_json::Value;
 use winconform_harness::{
     Facts,
     cluster::{Cluster, NodeFacts, Target},
+    image::ImageSource,
     placement::{Placing, place, slug},
 };
 use winconform_manifests::{Manifest, WIN_WEBSERVER};
 
 use crate::{
-    arguments::{ClusterArguments, OnTestbed},
+    arguments::{ClusterArguments, ImageArguments, OnTestbed},
     error::CliError,
     plan::of_shape,
     terminal::Terminal,
@@ -30,6 +31,8 @@ pub struct ManifestsArguments {
     testbed: OnTestbed,
     #[command(flatten)]
     cluster: ClusterArguments,
+    #[command(flatten)]
+    images: ImageArguments,
     /// Only for targets whose version begins so: `10.0.20348`.
     #[arg(long, value_name = "PREFIX")]
     target: Option<String>,
@@ -62,11 +65,12 @@ pub async fn manifests(arguments: ManifestsArguments, terminal: Terminal) -> Res
         Some(_) => of_shape(&arguments.testbed.serve_options().shape)?,
         None => Facts::observe(&Cluster::connect(&arguments.cluster.options()).await?).await?,
     };
+    let images = arguments.images.source()?;
     let prefix = arguments.target.unwrap_or_default();
     let mut text = String::new();
     for target in facts.targets.iter().filter(|target| target.name.starts_with(&prefix)) {
         for manifest in EXAMPLES {
-            text.push_str(&fitted(manifest, target, &facts)?);
+            text.push_str(&fitted(manifest, target, &facts, &images)?);
         }
     }
     if text.is_empty() {
@@ -80,12 +84,12 @@ pub async fn manifests(arguments: ManifestsArguments, terminal: Terminal) -> Res
 }
 
 /// The objects of a manifest for a target's nodes, without what only a run of ours needs.
-fn fitted(manifest: &Manifest, target: &Target, facts: &Facts) -> Result<String, CliError> {
+fn fitted(manifest: &Manifest, target: &Target, facts: &Facts, images: &ImageSource) -> Result<String, CliError> {
     let nodes: Vec<&NodeFacts> = target.nodes.iter().filter_map(|name| facts.node(name)).collect();
     let mut text = String::new();
     for mut object in manifest.objects().map_err(CliError::Manifest)? {
         let slug = slug(&format!("{}-{}", object.name(), target.name));
-        let placing = Placing { namespace: "default", run: "", slug: &slug, nodes: &nodes };
+        let placing = Placing { namespace: "default", run: "", slug: &slug, nodes: &nodes, images };
         place(&mut object, &placing).map_err(CliError::NoImage)?;
         object.metadata_mut().namespace = None;
         let app = BTreeMap::from([("app".to_owned(), slug.clone())]);
@@ -129,7 +133,7 @@ mod tests {
     fn what_is_printed_can_be_read_again_and_selects_the_build() {
         let facts = of_shape("default").unwrap();
         let target = facts.targets.iter().find(|target| target.name.starts_with("10.0.20348")).unwrap();
-        let text = fitted(&WIN_WEBSERVER, target, &facts).unwrap();
+        let text = fitted(&WIN_WEBSERVER, target, &facts, &ImageSource::default()).unwrap();
         let again = winconform_manifests::Edition::documents(&text).collect::<Result<Vec<_>, _>>().unwrap();
         assert_eq!(again.len(), 2);
         insta::assert_snapshot!(text.lines().filter(|line| !line.contains("$$")).collect::<Vec<_>>().join("\n"));

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use winconform_harness::run::WantedNodes;
 use winconform_reports::{
     Policy,
     text::{SummaryOptions, summary},
@@ -11,7 +12,7 @@ use winconform_reports::{
 use winconform_testbed::{fault::Fault, serve::ServeOptions, shape::Shape};
 
 use crate::{
-    arguments::{ClusterArguments, KeepWhen, OnTestbed, OutputArguments, SelectionArguments},
+    arguments::{ClusterArguments, ImageArguments, KeepWhen, OnTestbed, OutputArguments, SelectionArguments},
     error::CliError,
     progress::{Detail, Display},
     session::{Outcome, OwnTestbed, RunFolder, Session, Source, listen_for_signals, own_executable},
@@ -38,6 +39,8 @@ pub struct RunArguments {
     #[command(flatten)]
     selection: SelectionArguments,
     #[command(flatten)]
+    images: ImageArguments,
+    #[command(flatten)]
     output: OutputArguments,
     #[command(flatten)]
     conduct: Conduct,
@@ -59,6 +62,12 @@ struct Conduct {
     /// How many checks ask at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+    /// Wait for Windows nodes first: so many, or one whose version begins so. Pods that want them are created meanwhile, for an autoscaler to see.
+    #[arg(long, value_name = "N|TARGET")]
+    wait_for_nodes: Option<WantedNodes>,
+    /// Pull all images on all nodes before anything is asked, under a budget of its own.
+    #[arg(long, help_heading = "Images")]
+    prepull: bool,
     /// A documented limitation that is not there is red.
     #[arg(long)]
     expect_limitation: bool,
@@ -120,14 +129,15 @@ fn conclude(outcome: Outcome, terminal: Terminal) -> u8 {
 
 /// Everything that can be found wrong before anything is started.
 fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunFolder), CliError> {
-    let RunArguments { testbed, cluster, mut selection, output, conduct } = arguments;
+    let RunArguments { testbed, cluster, mut selection, images, output, conduct } = arguments;
     let mut checks = winconform_suites::all();
     if conduct.literal {
         // All others are left out by name, so that nobody takes the result for conformance.
         checks.extend(winconform_suites::literal());
         selection.suite = vec!["literal".to_owned()];
     }
-    let plan = selection.plan_options(&checks)?;
+    let mut plan = selection.plan_options(&checks)?;
+    plan.settings.images = images.source()?;
     let source = source(&testbed, &cluster)?;
     let reports = output.files();
     for file in &reports {
@@ -142,6 +152,8 @@ fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunF
         checks,
         plan,
         timeout_scale: conduct.timeout_scale,
+        wait_for: conduct.wait_for_nodes,
+        prepull: conduct.prepull,
         keep: conduct.keep.into(),
         jobs: conduct.jobs.into(),
         outside_proxy: selection.outside_proxy,

@@ -19,7 +19,7 @@ use winconform_harness::{
     cluster::Cluster,
     journal::{Journal, Sink},
     probe::Proxy,
-    run::{Keep, PlanOptions},
+    run::{Keep, PlanOptions, WantedNodes},
 };
 use winconform_reports::{
     Chain, Event, Policy, Report,
@@ -51,6 +51,10 @@ pub struct Session {
     pub plan: PlanOptions,
     /// All budgets are multiplied by this; otherwise what suits the cluster.
     pub timeout_scale: Option<f64>,
+    /// The Windows nodes to wait for before looking.
+    pub wait_for: Option<WantedNodes>,
+    /// Whether images are pulled before anything is asked.
+    pub prepull: bool,
     /// What to do with our objects at the end.
     pub keep: Keep,
     /// How many checks ask at once.
@@ -205,6 +209,8 @@ impl Session {
             id: self.folder.run().to_owned(),
             plan: self.plan.clone(),
             timeout_scale: self.timeout_scale.unwrap_or(1.0),
+            wait_for: self.wait_for.clone(),
+            prepull: self.prepull,
             keep: self.keep,
             jobs: self.jobs,
             outside_proxy: self.outside_proxy.clone(),

@@ -90,6 +90,8 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
             ..everything
         },
         timeout_scale: None,
+        wait_for: None,
+        prepull: false,
         keep: Keep::Never,
         jobs: arguments.test_threads.unwrap_or(JOBS),
         outside_proxy: None,

@@ -117,7 +117,7 @@ pub enum RunError {
     #[error(transparent)]
     Permission(#[from] PermissionError),
     /// We may not do what the run needs.
-    #[error("this identity may not {}; ask for a role that allows it", list(missing))]
+    #[error("this identity may not use {}; ask for a role that allows it", list(missing))]
     Forbidden {
         /// What is missing.
         missing: Vec<Permission>,
@@ -139,8 +139,13 @@ pub enum RunError {
     Stopped,
 }
 
+/// What is missing, by resource: `pods (create, delete), services (list)`.
 fn list(missing: &[Permission]) -> String {
-    missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+    let mut verbs: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for permission in missing {
+        verbs.entry(permission.target()).or_default().push(permission.verb);
+    }
+    verbs.iter().map(|(resource, verbs)| format!("{resource} ({})", verbs.join(", "))).collect::<Vec<_>>().join(", ")
 }
 
 /// A run of checks against a cluster.
@@ -233,6 +238,8 @@ impl Run {
             self.finish(began, cluster_time::CriticalPath::default(), None);
             return Ok(());
         }
+        // Whoever makes no such objects need not be allowed to look for them.
+        let cluster_wide = plan.makes_cluster_wide();
         let (heartbeat, missing) = match self.set_up(&plan).await {
             Ok(ready) => ready,
             Err(error) => {
@@ -240,7 +247,7 @@ impl Run {
                 for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_none()) {
                     self.journal.emit(finished(planned, Verdict::Undetermined(format!("not asked: {why}"))));
                 }
-                let left = self.remove_all().await;
+                let left = self.remove_all(cluster_wide).await;
                 self.journal.emit(Event::CleanedUp { left });
                 self.finish(began, cluster_time::CriticalPath::default(), Some(why));
                 return Err(error);
@@ -260,7 +267,7 @@ impl Run {
             tracing::info!(namespace = stage.names.main, "the run's objects are kept");
         } else {
             let from = Instant::now();
-            let left = self.remove_all().await;
+            let left = self.remove_all(cluster_wide).await;
             // How long a cluster takes to end pods is its own time.
             stage.cluster_time.note(REMOVAL, from);
             self.journal.emit(Event::CleanedUp { left });
@@ -302,13 +309,11 @@ impl Run {
             let basic = required_permissions();
             let wanted = permissions_of(plan.asked().map(|planned| planned.check));
             let missing = missing_permissions(&client, &wanted).await?;
-            let (all, some): (Vec<Permission>, Vec<Permission>) =
-                missing.into_iter().partition(|permission| basic.contains(permission));
-            if !all.is_empty() {
-                return Err(RunError::Forbidden { missing: all });
+            if missing.iter().any(|permission| basic.contains(permission)) {
+                return Err(RunError::Forbidden { missing });
             }
             namespaces::create(&client, &self.names(), images).await?;
-            Ok((Heartbeat::start(&client, &self.names(), self.budgets()).await?, some))
+            Ok((Heartbeat::start(&client, &self.names(), self.budgets()).await?, missing))
         };
         tokio::select! {
             ready = preparing => ready,
@@ -316,10 +321,13 @@ impl Run {
         }
     }
 
-    async fn remove_all(&self) -> Vec<String> {
+    async fn remove_all(&self, cluster_wide: bool) -> Vec<String> {
         let waiting = (!self.options.disposable).then_some(self.budgets());
         let client = self.cluster.client();
-        let mut left = cleanup::remove_cluster_wide(&client, &self.options.id).await;
+        let mut left = match cluster_wide {
+            true => cleanup::remove_cluster_wide(&client, &self.options.id).await,
+            false => Vec::new(),
+        };
         left.extend(namespaces::remove(&client, &self.names(), waiting).await);
         left
     }
@@ -346,7 +354,7 @@ impl Run {
         let (asked, forbidden): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
             applicable.partition(|planned| lacks(planned).is_empty());
         for planned in &forbidden {
-            let why = format!("not asked: this identity may not {}", list(&lacks(planned)));
+            let why = format!("not asked: this identity may not use {}", list(&lacks(planned)));
             self.journal.emit(finished(planned, Verdict::Undetermined(why)));
         }
         let mut users: BTreeMap<&FixtureKey, usize> = BTreeMap::new();

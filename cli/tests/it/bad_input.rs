@@ -1,18 +1,10 @@
 //! Clusters that cannot be judged: each says why, and what to do.
 
-use k8s_openapi::{
-    api::{
-        authentication::v1::{TokenRequest, TokenRequestSpec},
-        core::v1::ServiceAccount,
-        rbac::v1::{ClusterRole, ClusterRoleBinding},
-    },
-    apimachinery::pkg::apis::meta::v1::ObjectMeta,
-};
-use kube::{Api, api::PostParams};
 use serde_json::json;
 use winconform_reports::{Report, read_log};
 
 use crate::{
+    access::{apply, kubeconfig_for, server, token_of},
     command::Home,
     standing::{block_on, client, info, kubeconfig},
 };
@@ -70,9 +62,9 @@ fn an_identity_that_may_not_create_namespaces_is_told_which_verbs_it_lacks() {
     let token = token_of_a_spectator();
     let spectator = home.file("kubeconfig", &kubeconfig_for(&server(), &format!("token: {token}")));
     let done = home.run(&format!("run --kubeconfig {spectator} --out run"));
-    done.must_say(2, &["may not", "create namespaces", "create pods"]);
+    done.must_say(2, &["may not use", "namespaces (create", "pods (create", "`winconform rbac`"]);
     let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
-    assert!(report.results.iter().all(|result| result.reason.contains("create namespaces")), "{:#?}", report.results);
+    assert!(report.results.iter().all(|result| result.reason.contains("namespaces (create")), "{:#?}", report.results);
 }
 
 #[test]
@@ -90,46 +82,25 @@ fn an_image_that_cannot_be_pulled_is_undetermined_and_names_the_image() {
     assert!(done.out.contains("not found"), "{}", done.out);
 }
 
-/// A kubeconfig for a server whose certificate is not asked for.
-fn kubeconfig_for(server: &str, user: &str) -> String {
-    format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: c\ncontexts: [{{name: c, context: {{cluster: c, user: u}}}}]\n\
-         clusters: [{{name: c, cluster: {{server: '{server}', insecure-skip-tls-verify: true}}}}]\n\
-         users:\n- name: u\n  user:\n    {user}\n"
-    )
-}
-
-/// The address of the shared testbed.
-fn server() -> String {
-    let kubeconfig = kube::config::Kubeconfig::read_from(&info().kubeconfig).unwrap();
-    kubeconfig.clusters[0].cluster.as_ref().unwrap().server.clone().unwrap()
-}
-
 /// A service account that may look at nodes, and nothing else.
 fn token_of_a_spectator() -> String {
-    let client = client();
-    block_on(async move {
-        let name = || ObjectMeta { name: Some("spectator".into()), ..ObjectMeta::default() };
-        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), "default");
-        let roles: Api<ClusterRole> = Api::all(client.clone());
-        let bindings: Api<ClusterRoleBinding> = Api::all(client);
-        let parameters = PostParams::default();
-        accounts.create(&parameters, &ServiceAccount { metadata: name(), ..ServiceAccount::default() }).await.unwrap();
-        let role =
-            json!({ "metadata": name(), "rules": [{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }] });
-        roles.create(&parameters, &serde_json::from_value(role).unwrap()).await.unwrap();
-        let binding = json!({
-            "metadata": name(),
-            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "spectator" },
+    let name = json!({ "name": "spectator" });
+    let group = "rbac.authorization.k8s.io";
+    let objects = vec![
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "spectator", "namespace": "default" } }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRole", "metadata": name,
+            "rules": [{ "apiGroups": [""], "resources": ["nodes"], "verbs": ["list"] }],
+        }),
+        json!({
+            "apiVersion": format!("{group}/v1"), "kind": "ClusterRoleBinding", "metadata": name,
+            "roleRef": { "apiGroup": group, "kind": "ClusterRole", "name": "spectator" },
             "subjects": [{ "kind": "ServiceAccount", "name": "spectator", "namespace": "default" }],
-        });
-        bindings.create(&parameters, &serde_json::from_value(binding).unwrap()).await.unwrap();
-        let request = TokenRequest {
-            metadata: ObjectMeta::default(),
-            spec: Some(TokenRequestSpec { expiration_seconds: Some(3600), ..TokenRequestSpec::default() }),
-            status: None,
-        };
-        let given = accounts.create_token_request("spectator", &parameters, &request).await.unwrap();
-        given.status.unwrap().token.unwrap()
+        }),
+    ];
+    let client = client();
+    block_on(async {
+        apply(&client, objects).await;
+        token_of(&client, "spectator").await
     })
 }

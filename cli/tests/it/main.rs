@@ -4,13 +4,17 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test a panic is the verdict")]
 
+mod access;
 mod bad_input;
 mod command;
+mod credentials;
 mod defects;
 mod documents;
 mod house;
 mod interrupted;
 mod literal;
+mod permissions;
+mod preparing;
 mod run_on_testbed;
 mod runner;
 mod standing;

@@ -73,6 +73,8 @@ async fn run(info: &Info, checks: &[&'static Check], stop: CancellationToken) ->
         checks: checks.to_vec(),
         plan: PlanOptions::default(),
         timeout_scale: Some(0.05),
+        wait_for: None,
+        prepull: false,
         keep: Keep::Never,
         jobs: 4,
         outside_proxy: None,

@@ -19,12 +19,20 @@ pub struct Permission {
     pub resource: &'static str,
 }
 
+impl Permission {
+    /// The resource with its group, as kubectl takes it: `deployments.apps`.
+    #[must_use]
+    pub fn target(&self) -> String {
+        match self.group.is_empty() {
+            true => self.resource.to_owned(),
+            false => format!("{}.{}", self.resource, self.group),
+        }
+    }
+}
+
 impl std::fmt::Display for Permission {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.group.is_empty() {
-            true => write!(f, "{} {}", self.verb, self.resource),
-            false => write!(f, "{} {}.{}", self.verb, self.resource, self.group),
-        }
+        write!(f, "{} {}", self.verb, self.target())
     }
 }
 

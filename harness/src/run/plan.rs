@@ -184,6 +184,13 @@ impl Plan {
         self.checks.iter().filter(|planned| planned.not_applicable.is_none())
     }
 
+    /// Whether a check makes objects that belong to no namespace.
+    #[must_use]
+    pub fn makes_cluster_wide(&self) -> bool {
+        let manifests = self.asked().flat_map(|planned| planned.check.creates);
+        manifests.filter_map(|manifest| manifest.objects().ok()).flatten().any(|object| object.is_cluster_scoped())
+    }
+
     /// How many pods will be created.
     #[must_use]
     pub fn pods(&self) -> usize {
