@@ -8,14 +8,15 @@ use winconform_harness::{
     cluster::ConnectOptions,
     image::{ImageSource, Mapping, PullSecret, read_mappings, read_registry},
     probe::Proxy,
-    run::{Keep, PlanOptions, Profile, Selection, SelectionError, Shard, known_ids},
+    run::{Keep, PlanOptions, Selection, SelectionError, Shard, known_ids},
 };
-use winconform_reports::{junit::Dialect, write::ReportFile};
+use winconform_reports::{disposition::Profile, junit::Dialect, write::ReportFile};
 use winconform_testbed::{clock::Latency, shape::DEFAULT_SHAPE};
 
 use crate::{
-    cleanup::CleanupArguments, error::CliError, images::ImagesArguments, rbac::RbacArguments, explain::ExplainArguments, list::ListArguments, manifests::ManifestsArguments,
-    plan::PlanArguments, report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
+    cleanup::CleanupArguments, error::CliError, explain::ExplainArguments, images::ImagesArguments,
+    list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments, rbac::RbacArguments,
+    report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for
@@ -156,7 +157,7 @@ pub struct SelectionArguments {
     /// Only Windows nodes with these labels: `pool=win,!gpu`.
     #[arg(long, value_name = "SELECTOR")]
     pub nodes: Option<String>,
-    /// How far the questions go: `core` is what every cluster with Windows nodes must do.
+    /// How far the questions go.
     #[arg(long, value_enum, value_name = "PROFILE", default_value_t)]
     pub profile: ProfileName,
     /// Ask only this part of the checks, so that several processes ask all of them: `1/2`.
@@ -225,13 +226,11 @@ impl SelectionArguments {
 /// How far the questions go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub enum ProfileName {
-    /// What every cluster with Windows nodes must do.
+    /// What every conformant cluster with Windows nodes keeps.
     Core,
-    /// That, and what a cluster promises that has the feature.
-    Extended,
-    /// Everything, documented limitations too.
+    /// That, and what depends on a feature of the cluster.
     #[default]
-    All,
+    Extended,
 }
 
 impl From<ProfileName> for Profile {
@@ -239,7 +238,6 @@ impl From<ProfileName> for Profile {
         match name {
             ProfileName::Core => Self::Core,
             ProfileName::Extended => Self::Extended,
-            ProfileName::All => Self::All,
         }
     }
 }

@@ -162,9 +162,9 @@ impl CliError {
             Self::Connect(ConnectError::Kubeconfig { .. }) => {
                 Some("`winconform run --testbed` needs no cluster; --kubeconfig FILE names another file".to_owned())
             }
-            Self::Run(RunError::Forbidden { .. }) => Some(
-                "`winconform rbac` prints the least role for it; an administrator applies and binds it".to_owned(),
-            ),
+            Self::Run(RunError::Forbidden { .. }) => {
+                Some("`winconform rbac` prints the least role for it; an administrator applies and binds it".to_owned())
+            }
             Self::Run(RunError::Nodes(_)) => Some(
                 "does the pool's autoscaler run, and may it grow? `kubectl get nodes` and the cloud's own tools tell; \
                  --timeout-scale waits longer"

@@ -186,13 +186,17 @@ mod tests {
         let chosen = selected(&parse("rbac --check nodes/known-build").selection, &checks).unwrap();
         let needed: Vec<String> = permissions_of(chosen).iter().map(ToString::to_string).collect();
         assert!(needed.contains(&"list nodes".to_owned()));
-        assert!(!needed.iter().any(|permission| permission.contains("exec") || permission == "create pods"), "{needed:?}");
+        assert!(
+            !needed.iter().any(|permission| permission.contains("exec") || permission == "create pods"),
+            "{needed:?}"
+        );
     }
 
     #[test]
     fn a_role_reads_as_a_person_would_write_it() {
         let may = |verb, group, resource| Permission { verb, group, resource };
-        let permissions = [may("list", "", "pods"), may("watch", "", "nodes"), may("list", "", "nodes"), may("watch", "", "pods")];
+        let permissions =
+            [may("list", "", "pods"), may("watch", "", "nodes"), may("list", "", "nodes"), may("watch", "", "pods")];
         let secret = "infra/regcred".parse().unwrap();
         let bind = parse("rbac --bind-service-account ci/winconform --bind-group team").bind;
         let mut objects = vec![role("winconform", &permissions, Some(&secret))];

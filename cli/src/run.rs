@@ -157,7 +157,11 @@ fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunF
         keep: conduct.keep.into(),
         jobs: conduct.jobs.into(),
         outside_proxy: selection.outside_proxy,
-        policy: Policy { expect_limitation: conduct.expect_limitation, ..Policy::default() },
+        policy: Policy {
+            expect_limitation: conduct.expect_limitation,
+            profile: selection.profile.into(),
+            ..Policy::default()
+        },
         folder: folder.clone(),
         reports,
         sinks: Vec::new(),

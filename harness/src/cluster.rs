@@ -10,10 +10,6 @@ mod proxy;
 mod requests;
 mod windows_build;
 
-pub(crate) use self::{
-    objects::{Created, create, create_written, delete, written},
-    permissions::{may, sorted},
-};
 pub use self::{
     api_error::ApiError,
     client::{Cluster, ConnectError, ConnectOptions},
@@ -22,4 +18,8 @@ pub use self::{
     permissions::{Permission, PermissionError, missing_permissions, permissions_of, required_permissions},
     requests::Requests,
     windows_build::{KernelVersion, Product, product_of},
+};
+pub(crate) use self::{
+    objects::{Created, create, create_written, delete, written},
+    permissions::{may, sorted},
 };

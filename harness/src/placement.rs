@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::{
     api::core::v1::{
-        Affinity, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
-        PodAntiAffinity, PodOS, PodSpec, Toleration, WeightedPodAffinityTerm,
+        Affinity, LocalObjectReference, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+        PodAffinityTerm, PodAntiAffinity, PodOS, PodSpec, Toleration, WeightedPodAffinityTerm,
     },
     apimachinery::pkg::apis::meta::v1::LabelSelector,
 };
@@ -208,7 +208,13 @@ mod tests {
         let facts = facts();
         let nodes: Vec<&NodeFacts> = facts.nodes.iter().collect();
         let mut object = WIN_WEBSERVER.objects().unwrap().remove(1);
-        let placing = Placing { namespace: "ns", run: "r1", slug: "win-webserver-x", nodes: &nodes, images: &ImageSource::default() };
+        let placing = Placing {
+            namespace: "ns",
+            run: "r1",
+            slug: "win-webserver-x",
+            nodes: &nodes,
+            images: &ImageSource::default(),
+        };
         place(&mut object, &placing).unwrap();
         let mut pod = object.pod_spec().unwrap().clone();
         for container in &mut pod.containers {

@@ -37,7 +37,6 @@ use self::{
     namespaces::Heartbeat,
     stage::{Names, Stage, Views},
 };
-pub(crate) use self::{evidence::redact, log_tail::ASKS as LOG_ASKS};
 pub use self::{
     await_nodes::{WantedNodes, WantedNodesError},
     cleanup::{CleanupError, DeadRun, Leftovers, cleanup, find_runs},
@@ -46,8 +45,9 @@ pub use self::{
     log_tail::LogTail,
     plan::{Awaited, FixtureKey, Plan, PlanOptions, PlannedCheck, PlannedFixture, known_ids},
     pull_secret::asks as pull_secret_permissions,
-    selection::{Profile, Selection, SelectionError, Shard, ShardError},
+    selection::{Selection, SelectionError, Shard, ShardError},
 };
+pub(crate) use self::{evidence::redact, log_tail::ASKS as LOG_ASKS};
 use crate::{
     budgets::Budgets,
     check::Check,
@@ -436,7 +436,11 @@ fn chains(plan: &Plan) -> Vec<Vec<String>> {
         .iter()
         .map(|planned| {
             let fixtures = planned.waits.iter().map(|awaited| awaited.key.to_string());
-            [prepull::OWNER.to_owned()].into_iter().chain(fixtures).chain([planned.id.to_string(), REMOVAL.to_owned()]).collect()
+            [prepull::OWNER.to_owned()]
+                .into_iter()
+                .chain(fixtures)
+                .chain([planned.id.to_string(), REMOVAL.to_owned()])
+                .collect()
         })
         .collect()
 }

@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use winconform_harness::{
     Check,
     cluster::{Cluster, ConnectOptions, Permission, missing_permissions, permissions_of},
-    run::{Profile, Selection},
+    run::Selection,
 };
-use winconform_reports::{Report, VerdictKind, read_log};
+use winconform_reports::{Report, VerdictKind, disposition::Profile, read_log};
 
 use crate::{
     access::{apply, kubeconfig_for, server, token_of},
@@ -31,7 +31,8 @@ const ONLY_IN_TROUBLE: [&str; 5] = [
 #[test]
 fn the_printed_role_is_enough_for_the_core_profile_and_holds_nothing_that_is_not_used() {
     let home = Home::new();
-    let printed = home.run("rbac --profile core --name winconform-least --bind-service-account default/winconform-least");
+    let printed =
+        home.run("rbac --profile core --name winconform-least --bind-service-account default/winconform-least");
     assert_eq!(printed.code, Some(0), "{printed:#?}");
     assert!(!printed.out.contains("nodes/proxy"), "{}", printed.out);
     let objects: Vec<Value> = serde_saphyr::from_multiple(&printed.out).unwrap();
@@ -45,8 +46,11 @@ fn the_printed_role_is_enough_for_the_core_profile_and_holds_nothing_that_is_not
     let line = format!("run --kubeconfig {least} --profile core --outside-proxy {proxy} --out run --verbose");
     let done = home.run(&line);
     let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
-    let not_passed: Vec<_> =
-        report.results.iter().filter(|result| !matches!(result.verdict, VerdictKind::Passed | VerdictKind::NotApplicable)).collect();
+    let not_passed: Vec<_> = report
+        .results
+        .iter()
+        .filter(|result| !matches!(result.verdict, VerdictKind::Passed | VerdictKind::NotApplicable))
+        .collect();
     assert!(not_passed.is_empty(), "{not_passed:#?}\n{}", done.err);
     assert_eq!(report.leftovers, Vec::<String>::new());
     assert_eq!(done.code, Some(0), "{}", done.out);

@@ -24,7 +24,8 @@ fn the_images_of_a_run_are_listed_for_each_build_with_what_they_stand_for() {
     let done = home.run("images --testbed --json --image-registry registry.corp/mirror");
     assert_eq!(done.code, Some(0), "{done:#?}");
     let images: Value = serde_json::from_str(&done.out).unwrap();
-    let of_2022 = images.as_array().unwrap().iter().find(|image| image["targets"] == json!(["10.0.20348.5499"])).unwrap();
+    let of_2022 =
+        images.as_array().unwrap().iter().find(|image| image["targets"] == json!(["10.0.20348.5499"])).unwrap();
     assert_eq!(of_2022["image"], "registry.corp/mirror/windows/servercore:ltsc2022");
     assert_eq!(of_2022["published"], "mcr.microsoft.com/windows/servercore:ltsc2022");
     assert_eq!(of_2022["platforms"], json!(["windows/amd64"]));
@@ -36,7 +37,10 @@ fn the_images_of_a_run_are_listed_for_each_build_with_what_they_stand_for() {
 #[test]
 fn images_that_are_pulled_beforehand_are_there_when_the_fixtures_start() {
     let home = Home::new();
-    let line = format!("run --kubeconfig {} --check win-webserver/pods-ready --target 10.0.26100 --prepull --out run", kubeconfig());
+    let line = format!(
+        "run --kubeconfig {} --check win-webserver/pods-ready --target 10.0.26100 --prepull --out run",
+        kubeconfig()
+    );
     home.run(&line).must_say(0, &[]);
     let records = read_log(&home.path("run/events.ndjson")).unwrap().records;
     let at = |fixture: &str, wanted: &FixtureState| {
@@ -94,7 +98,11 @@ fn a_private_registry_and_its_secret_reach_every_pod_and_no_log() {
 fn a_secret_that_is_not_there_or_no_registry_takes_is_said_before_anything_starts() {
     let home = Home::new();
     let line = |secret: &str| {
-        format!("run --kubeconfig {} --check win-webserver/pods-ready --pull-secret {secret} --out {}", kubeconfig(), secret.replace('/', "-"))
+        format!(
+            "run --kubeconfig {} --check win-webserver/pods-ready --pull-secret {secret} --out {}",
+            kubeconfig(),
+            secret.replace('/', "-")
+        )
     };
     home.run(&line("default/nothing")).must_say(2, &["read the pull secret default/nothing", "not found"]);
 }

@@ -84,7 +84,10 @@ impl CredentialError {
 }
 
 fn hint(hint: Option<&str>) -> String {
-    hint.map(str::trim).filter(|hint| !hint.is_empty()).map(|hint| format!("; the kubeconfig says: {hint}")).unwrap_or_default()
+    hint.map(str::trim)
+        .filter(|hint| !hint.is_empty())
+        .map(|hint| format!("; the kubeconfig says: {hint}"))
+        .unwrap_or_default()
 }
 
 fn said(text: &str) -> String {
@@ -151,7 +154,10 @@ pub(super) fn at_the_bottom_of(error: &(dyn StdError + 'static)) -> Option<Crede
 
 #[cfg(test)]
 mod tests {
-    use std::{os::unix::process::ExitStatusExt, process::{ExitStatus, Output}};
+    use std::{
+        os::unix::process::ExitStatusExt,
+        process::{ExitStatus, Output},
+    };
 
     use super::*;
 

@@ -69,7 +69,9 @@ mod tests {
     #[test]
     fn the_environments_proxy_is_used_unless_the_server_is_excepted_or_here() {
         assert_eq!(decided("https://api.example.com", None), Ok(Some("http://env.corp:3128/".to_owned())));
-        for near in ["https://10.1.2.3:6443", "https://k8s.internal.corp", "https://127.0.0.1:6443", "https://[::1]:6443"] {
+        for near in
+            ["https://10.1.2.3:6443", "https://k8s.internal.corp", "https://127.0.0.1:6443", "https://[::1]:6443"]
+        {
             assert_eq!(decided(near, None), Ok(None), "{near}");
         }
     }

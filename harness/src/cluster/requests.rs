@@ -65,7 +65,8 @@ fn kind(method: &Method, uri: &Uri) -> Option<String> {
         }
         [] => return None,
     };
-    let watches = || uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1"));
+    let watches =
+        || uri.query().is_some_and(|query| query.split('&').any(|pair| pair == "watch=true" || pair == "watch=1"));
     let verb = match (method, name) {
         (&Method::GET | &Method::HEAD, Some(_)) => "get",
         (&Method::GET | &Method::HEAD, None) if watches() => "watch",

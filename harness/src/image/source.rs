@@ -154,7 +154,8 @@ impl ImageSource {
     pub fn of_build(&self, version: KernelVersion) -> Option<&str> {
         let spelled = version.to_string();
         let fits = |mapping: &&Mapping| {
-            mapping.from.starts_with("10.0.") && spelled.strip_prefix(&mapping.from).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            mapping.from.starts_with("10.0.")
+                && spelled.strip_prefix(&mapping.from).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
         self.mapped.iter().find(fits).map(|mapping| mapping.to.as_str())
     }
@@ -206,7 +207,10 @@ mod tests {
             Some("r.corp:5000/mirror/"),
         );
         assert_eq!(source.of(SERVERCORE), "r.corp/win:22h2");
-        assert_eq!(source.of("mcr.microsoft.com/windows/servercore:ltsc2025"), "r.corp/mcr/windows/servercore:ltsc2025");
+        assert_eq!(
+            source.of("mcr.microsoft.com/windows/servercore:ltsc2025"),
+            "r.corp/mcr/windows/servercore:ltsc2025"
+        );
         assert_eq!(source.of("registry.k8s.io/pause:3.10"), "r.corp:5000/mirror/pause:3.10");
         assert_eq!(source.of("busybox:1"), "r.corp:5000/mirror/busybox:1");
     }

@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use k8s_openapi::{
     api::core::v1::{Container, ContainerStatus, Pod, PodSpec},
     apimachinery::pkg::apis::meta::v1::ObjectMeta,
 };
-use futures::future::join_all;
 use tokio::time::Instant;
 use winconform_manifests::{Kind, Object};
 use winconform_reports::{
@@ -108,10 +108,8 @@ fn pod(node: &NodeFacts, images: &[&str]) -> Pod {
 
 /// Nothing once all images are there; a sentence once one will not come.
 fn look(pods: &[Arc<Pod>], images: &[&str]) -> Look<Option<String>> {
-    let statuses: Vec<&ContainerStatus> = (pods.iter())
-        .filter_map(|pod| pod.status.as_ref()?.container_statuses.as_deref())
-        .flatten()
-        .collect();
+    let statuses: Vec<&ContainerStatus> =
+        (pods.iter()).filter_map(|pod| pod.status.as_ref()?.container_statuses.as_deref()).flatten().collect();
     let here = |status: &&&ContainerStatus| !status.image_id.is_empty();
     let count = statuses.iter().filter(here).count();
     if count == images.len() {
@@ -148,7 +146,8 @@ mod tests {
     #[test]
     fn images_are_there_when_every_container_has_an_id() {
         let images = ["r/a:1", "r/b:1"];
-        let partly = look(&pods(json!([status("sha256:1", "ContainerCreating"), status("", "ContainerCreating")])), &images);
+        let partly =
+            look(&pods(json!([status("sha256:1", "ContainerCreating"), status("", "ContainerCreating")])), &images);
         assert!(matches!(&partly, Look::NotYet(Budget::Prepull, seen) if seen == "1 of 2 images pulled"), "{partly:?}");
         let all = look(&pods(json!([status("sha256:1", "X"), status("sha256:2", "X")])), &images);
         assert!(matches!(all, Look::Ready(None)), "{all:?}");

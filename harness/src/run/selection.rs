@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::{Glob, GlobMatcher};
 use thiserror::Error;
-use winconform_reports::{CheckId, Level, ResultId};
+use winconform_reports::{CheckId, Level, ResultId, disposition::Profile};
 
 use crate::cluster::Facts;
 
@@ -21,38 +21,6 @@ pub struct Selection {
     shard: Option<Shard>,
     /// All checks there are, in their order, which shards count by.
     known: Vec<CheckId>,
-}
-
-/// How far the questions go.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Profile {
-    /// What every cluster with Windows nodes must do.
-    Core,
-    /// That, and what the guide promises where a cluster has the feature.
-    Extended,
-    /// Everything: also documented limitations, and facts that are only noted.
-    #[default]
-    All,
-}
-
-impl Profile {
-    fn takes(self, level: Level) -> bool {
-        match self {
-            Self::All => true,
-            Self::Extended => matches!(level, Level::Core | Level::Extended),
-            Self::Core => level == Level::Core,
-        }
-    }
-
-    /// Its name on the command line.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Core => "core",
-            Self::Extended => "extended",
-            Self::All => "all",
-        }
-    }
 }
 
 /// One of several processes that share the checks among them: `2/3`.
@@ -75,7 +43,8 @@ impl std::str::FromStr for Shard {
     fn from_str(text: &str) -> Result<Self, ShardError> {
         let bad = || ShardError(text.to_owned());
         let (index, of) = text.split_once('/').ok_or_else(bad)?;
-        let (index, of): (usize, usize) = (index.parse().map_err(|_| bad())?, of.parse().map_err(|_| bad())?);
+        let number = |text: &str| text.parse::<usize>().map_err(|_not_a_number| bad());
+        let (index, of) = (number(index)?, number(of)?);
         if (1..=of).contains(&index) { Ok(Self { index, of }) } else { Err(bad()) }
     }
 }
@@ -196,8 +165,8 @@ impl Selection {
     /// Why a check is kept out for its level or by the shard, where it is.
     #[must_use]
     pub fn leaves_to_others(&self, id: &CheckId, level: Level) -> Option<String> {
-        if !self.profile.takes(level) {
-            return Some(format!("--profile {}", self.profile.as_str()));
+        if !self.profile.includes(level) {
+            return Some("--profile core".to_owned());
         }
         let shard = self.shard?;
         let position = self.known.iter().position(|known| known == id)?;
@@ -380,7 +349,7 @@ mod tests {
         let core = select(&[], &[]).unwrap().of_profile(Profile::Core);
         let id = "nodes/ready".parse().unwrap();
         assert_eq!(core.leaves_to_others(&id, Level::Core), None);
-        assert_eq!(core.leaves_to_others(&id, Level::Limitation), Some("--profile core".to_owned()));
+        assert_eq!(core.leaves_to_others(&id, Level::Extended), Some("--profile core".to_owned()));
     }
 
     #[test]
