@@ -20,7 +20,8 @@ use crate::{
 const ALLOWED_TO_ALL: &str = "create selfsubjectaccessreviews.authorization.k8s.io";
 
 /// What only a run needs that takes long, is in trouble, or cleans up after another.
-const ONLY_IN_TROUBLE: [&str; 5] = [
+const ONLY_IN_TROUBLE: [&str; 6] = [
+    "watch serviceaccounts", // where the account is there at the first look, nothing is waited for
     "patch leases.coordination.k8s.io",
     "get leases.coordination.k8s.io",
     "create pods/exec", // asked of the API server for a GET
@@ -46,12 +47,12 @@ fn the_printed_role_is_enough_for_the_core_profile_and_holds_nothing_that_is_not
     let line = format!("run --kubeconfig {least} --profile core --outside-proxy {proxy} --out run --verbose");
     let done = home.run(&line);
     let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
-    let not_passed: Vec<_> = report
+    let troubled: Vec<_> = report
         .results
         .iter()
-        .filter(|result| !matches!(result.verdict, VerdictKind::Passed | VerdictKind::NotApplicable))
+        .filter(|result| matches!(result.verdict, VerdictKind::Failed | VerdictKind::Undetermined))
         .collect();
-    assert!(not_passed.is_empty(), "{not_passed:#?}\n{}", done.err);
+    assert!(troubled.is_empty(), "{troubled:#?}\n{}", done.err);
     assert_eq!(report.leftovers, Vec::<String>::new());
     assert_eq!(done.code, Some(0), "{}", done.out);
 
