@@ -12,8 +12,11 @@ mod environment;
 mod files;
 mod io;
 mod ipconfig;
+mod klist;
 mod line;
 mod link;
+mod net;
+mod nltest;
 mod nslookup;
 mod ping;
 mod powershell;
@@ -37,7 +40,11 @@ pub(crate) use self::{
     line::escape_all,
     link::{Link, NetworkLink},
 };
-use crate::{clock::Clock, image};
+use crate::{
+    clock::Clock,
+    directory::{FileError, Member, Unc},
+    image,
+};
 
 /// What a process ends with. Windows codes are 32 bits wide (`0xC000013A` is a
 /// container that was told to stop), so nothing narrower will do.
@@ -125,6 +132,8 @@ pub(crate) struct Session {
     pub(crate) files: Arc<dyn Files>,
     /// The way into the network.
     pub(crate) link: Arc<dyn Link>,
+    /// What its container is to a Windows domain.
+    pub(crate) member: Member,
     /// The network card.
     pub(crate) adapter: Adapter,
     /// How time passes.
@@ -146,6 +155,37 @@ impl Session {
 
     fn has(&self, program: &str) -> bool {
         self.kit.contains(&program)
+    }
+
+    /// The bytes of a file of the container, or on Windows of a file server.
+    async fn read(&self, path: &str) -> Result<Vec<u8>, FileError> {
+        match self.remote(path) {
+            Some(unc) => self.member.read_remote(&unc).await,
+            None => self.files.read(path).await.ok_or(FileError::NotFound),
+        }
+    }
+
+    /// Whether a file can be written there.
+    async fn may_write(&self, path: &str) -> Result<(), FileError> {
+        match self.remote(path) {
+            Some(unc) => self.member.mount(&unc).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Writes a file, or appends to it.
+    async fn write(&self, path: &str, bytes: &[u8], append: bool) -> Result<(), FileError> {
+        match self.remote(path) {
+            Some(unc) => self.member.write_remote(&unc, bytes, append).await,
+            None => {
+                self.files.write(path, bytes, append);
+                Ok(())
+            }
+        }
+    }
+
+    fn remote(&self, path: &str) -> Option<Unc> {
+        Unc::parse(path).filter(|_| self.system.is_windows())
     }
 }
 
@@ -197,6 +237,9 @@ pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> B
             "curl" => curl::main(session, arguments, io).await,
             "ping" => ping::main(session, arguments, io).await,
             "nslookup" => nslookup::main(session, arguments, io).await,
+            "nltest" => nltest::main(session, arguments, io).await,
+            "klist" => klist::main(session, arguments, io).await,
+            "net" => net::main(session, arguments, io).await,
             "ipconfig" => ipconfig::main(session, arguments, io).await,
             "pause" | "agnhost" | "servicemonitor" => image::serve(session, &name, arguments, io).await,
             other if session.system.is_windows() => windows::main(session, other, arguments, io).await,

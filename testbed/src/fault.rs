@@ -7,14 +7,14 @@
 //! (`docs/faults.md`); the [`catalogue`] ships those that operators reported.
 
 pub use self::{
-    asked::{ApiRequest, Review},
+    asked::{ApiRequest, Review, Who},
     board::{Counter, FaultBoard, Mark, NameRuling, Ruling},
     effect::{
         Admission, AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Condition, ConditionStatus, Destination,
-        Direction, DnsEffect, Effect, EventKind, EventText, FailurePolicy, ImageEffect, Kind, Kinds, KubeletApi, Loss,
-        NetworkEffect, NodeEffect, NodeEffects, NodeInfo, ObjectSelector, Operation, Origin, Outcome, Place, Places,
-        PodEffect, Ports, Protocol, RequestSelector, Rewrite, Stage, Stop, Transfer, Transport, Vantage, Vantages,
-        WatchLoss, WrongBackend,
+        Direction, DnsEffect, Effect, EventKind, EventText, FailurePolicy, Identity, IdentityEffect, ImageEffect, Kind,
+        Kinds, KubeletApi, Loss, NetworkEffect, NodeEffect, NodeEffects, NodeInfo, ObjectSelector, Operation, Origin,
+        Outcome, Place, Places, PodEffect, Ports, Protocol, RequestSelector, Rewrite, Stage, Stop, Transfer, Transport,
+        TrustStatus, Vantage, Vantages, WatchLoss, WrongBackend,
     },
     file::{ApiVersion, Expect, ExpectedFinding, ExpectedVerdict, Fault, FaultKind},
     flow::{End, Flow, Happening, ServiceName},

@@ -18,6 +18,7 @@ pub mod clock;
 mod command;
 pub mod control;
 pub mod control_plane;
+pub mod directory;
 pub mod fault;
 mod fault_webhooks;
 mod image;

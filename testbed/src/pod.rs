@@ -10,6 +10,7 @@ mod container;
 mod environment;
 mod exec;
 mod expand;
+mod identity;
 mod latency;
 mod life;
 mod log;

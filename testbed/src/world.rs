@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, fault::FaultBoard, network::Network, shape::Shape};
+use crate::{clock::Clock, directory::Directory, fault::FaultBoard, network::Network, shape::Shape};
 
 /// The certificates a virtual kubelet serves and trusts, in PEM.
 ///
@@ -44,6 +44,8 @@ pub struct World {
     pub shape: Arc<Shape>,
     /// What every simulated connection goes through.
     pub network: Network,
+    /// The domain, where the shape has one.
+    pub(crate) directory: Option<Directory>,
     /// Which defects are in force.
     pub faults: FaultBoard,
     /// What the kubelet API serves and trusts.

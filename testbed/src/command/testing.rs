@@ -12,7 +12,10 @@ use futures::future::{BoxFuture, FutureExt};
 use super::{Adapter, Environment, Exit, Io, Link, Scratch, Session, Sink, Stdin, System, link::Listening, run};
 use crate::{
     clock::Clock,
-    network::{ConnectError, Connection, DnsError, Handler, PingError, Resolved},
+    directory::{CredentialSpec, Directory, Member},
+    fault::FaultBoard,
+    network::{ConnectError, Connection, DnsError, Handler, NodeFacts, PingError, PodFacts, Resolved},
+    shape::Os,
 };
 
 /// A network with a few listeners, names and refusals.
@@ -73,6 +76,9 @@ const WINDOWS: super::Kit = &[
     "findstr",
     "more",
     "where",
+    "net",
+    "nltest",
+    "klist",
 ];
 const LINUX: super::Kit = &[
     "sh", "curl", "wget", "ping", "nslookup", "cat", "echo", "printf", "hostname", "id", "whoami", "sleep", "true",
@@ -109,6 +115,7 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
         user: user.into(),
         env,
         kit,
+        member: membership(None, &link),
         link: Arc::new(link),
         adapter: Adapter {
             name: "vEthernet (0f7e_vxlan0)".into(),
@@ -118,6 +125,57 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
         },
         clock: Clock::new(0.0),
     }
+}
+
+/// A network on which the testbed's domain answers.
+pub(crate) fn domain() -> FakeLink {
+    let mut link = FakeLink::default();
+    let servers = [("corp.example", [198, 51, 100, 10]), ("files.corp.example", [198, 51, 100, 20])];
+    for (name, address) in servers {
+        link.names.insert(name.into(), vec![address.into()]);
+        for port in [88, 389, 445] {
+            let address = SocketAddrV4::new(address.into(), port);
+            link.handlers.insert(address, Arc::new(|connection| std::future::ready(drop(connection)).boxed()));
+        }
+    }
+    link
+}
+
+/// A session on Windows whose container got the credential spec of the account `webapp01`.
+pub(crate) fn member(link: FakeLink) -> Session {
+    let spec =
+        CredentialSpec { domain: "corp.example".into(), short_domain: "CORP".into(), account: "webapp01".into() };
+    Session { member: membership(Some(spec), &link), ..windows(link) }
+}
+
+fn membership(spec: Option<CredentialSpec>, link: &FakeLink) -> Member {
+    let node = Arc::new(NodeFacts {
+        name: "win-0".into(),
+        os: Os::Windows,
+        arch: "amd64".into(),
+        build: Some("10.0.20348.5499".into()),
+        runtime: "containerd://2.1.4".into(),
+        labels: BTreeMap::new(),
+        internal_ip: [10, 240, 0, 10].into(),
+        external_ip: None,
+    });
+    let pod = PodFacts {
+        namespace: "default".into(),
+        name: "web-0".into(),
+        uid: "web-0".into(),
+        node,
+        ip: [10, 244, 1, 5].into(),
+        host_network: false,
+        images: Vec::new(),
+        labels: BTreeMap::new(),
+        service_account: "default".into(),
+        run_as_user: None,
+        gmsa: spec.as_ref().map(|spec| spec.account.clone()),
+        runtime_class: None,
+        ordinal: 1,
+        started: std::time::Instant::now(),
+    };
+    Member::new(Some(Directory::default()), spec, Arc::new(link.clone()), FaultBoard::default(), Arc::new(pod))
 }
 
 /// What a command wrote, and its exit code.

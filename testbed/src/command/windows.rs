@@ -16,11 +16,6 @@ pub(super) async fn main(session: &Session, name: &str, arguments: &[String], io
             io.stdout.write(&io.stdin.rest().await);
             0
         }
-        "net" => {
-            io.stderr
-                .text("The service name is invalid.\r\n\r\nMore help is available by typing NET HELPMSG 2185.\r\n\r\n");
-            2
-        }
         _ => 1,
     }
 }
@@ -76,9 +71,9 @@ async fn findstr(session: &Session, arguments: &[String], io: &Io) -> Exit {
         return 2;
     }
     let input = match operands.get(usize::from(literal.is_none())) {
-        Some(path) => match session.files.read(path).await {
-            Some(bytes) => bytes,
-            None => {
+        Some(path) => match session.read(path).await {
+            Ok(bytes) => bytes,
+            Err(_cannot) => {
                 io.stderr.text(format!("FINDSTR: Cannot open {path}\r\n"));
                 return 1;
             }

@@ -1,11 +1,12 @@
-//! Requests, as admission and API effects see them.
+//! Requests and identities, as admission, API and identity effects see them.
 
 use serde_json::Value;
 
 use super::{
-    effect::{ObjectSelector, Operation, RequestSelector},
+    effect::{IdentityEffect, ObjectSelector, Operation, RequestSelector},
     pattern::{Patterns, allows},
 };
+use crate::network::PodFacts;
 
 /// An object that a webhook is asked about.
 #[derive(Debug, Clone)]
@@ -118,5 +119,30 @@ impl RequestSelector {
             && optional(&self.name, &request.name)
             && allows(self.user_agent.as_ref(), &request.user_agent)
             && allows(self.user.as_ref(), &request.user)
+    }
+}
+
+/// Whom a container is to be.
+#[derive(Debug, Clone, Copy)]
+pub struct Who<'a> {
+    /// Its pod.
+    pub pod: &'a PodFacts,
+    /// Its account in the domain, without `$`; none without a credential spec.
+    pub account: Option<&'a str>,
+    /// Its Windows user, without its domain; none where that does not matter.
+    pub user: Option<&'a str>,
+}
+
+impl IdentityEffect {
+    /// Whether the identity is meant, its pod apart.
+    #[must_use]
+    pub fn is_about(&self, who: &Who<'_>) -> bool {
+        let fits = |wanted: &Option<Patterns>, own: Option<&str>| {
+            wanted.as_ref().is_none_or(|wanted| match own {
+                Some(own) => wanted.matches(own),
+                None => wanted.mean_none(),
+            })
+        };
+        fits(&self.accounts, who.account) && fits(&self.users, who.user)
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 
 use super::{
     Fault,
-    asked::{ApiRequest, Review},
+    asked::{ApiRequest, Review, Who},
     effect::{
-        AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Effect, ImageEffect, NodeEffect, NodeEffects,
-        PodEffect, Rewrite, Stage, Transfer, WrongBackend,
+        AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Effect, Identity, IdentityEffect, ImageEffect,
+        NodeEffect, NodeEffects, PodEffect, Rewrite, Stage, Transfer, WrongBackend,
     },
     flow::{Flow, Happening, Subject},
     scope::{Memory, Scope, Slot},
@@ -310,6 +310,24 @@ impl FaultBoard {
                 && effect.commands.as_ref().is_none_or(|commands| commands.matches(&line))
                 && scope.pod(Slot::Subject, &effect.pods, pod)
                 && scope.bites(&effect.when, || Subject::of_pod(pod))
+            {
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// What is wrong with whom a container is, of these outcomes, if anything. It counts as applied when that is said.
+    #[must_use]
+    pub fn identity(&self, who: &Who<'_>, outcomes: &[Identity]) -> Option<(IdentityEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Identity(effect) = effect
+                && found.is_none()
+                && outcomes.contains(&effect.outcome)
+                && effect.is_about(who)
+                && scope.pod(Slot::Subject, &effect.pods, who.pod)
+                && scope.bites(&effect.when, || Subject::of_pod(who.pod))
             {
                 found = Some(((**effect).clone(), mark));
             }

@@ -13,6 +13,8 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "gmsa-07-every-second-pod-loses-trust",
     "gmsa-08-no-logon-servers",
     "gmsa-10-host-may-not-read-the-password",
+    "gmsa-11-credential-spec-ignored",
+    "gmsa-12-share-denied",
     "image-01-no-match-for-platform",
     "image-02-image-of-another-release",
     "image-03-old-containerd-wants-os-version",

@@ -8,6 +8,7 @@ pub use self::{
     api::{ApiEffect, Loss, RequestSelector, WatchLoss},
     command::{CommandEffect, Transport},
     dns::{Answer, DnsEffect},
+    identity::{Identity, IdentityEffect, TrustStatus},
     image::ImageEffect,
     network::{
         Broken, Destination, Direction, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol, Rewrite,
@@ -22,6 +23,7 @@ mod admission;
 mod api;
 mod command;
 mod dns;
+mod identity;
 mod image;
 mod network;
 mod node;
@@ -47,11 +49,14 @@ pub enum Effect {
     Admission(Box<AdmissionEffect>),
     /// How the API server answers.
     Api(Box<ApiEffect>),
+    /// Whom containers are, to Windows and to the domain.
+    Identity(Box<IdentityEffect>),
 }
 
 impl Effect {
     /// The names that a fault file gives to the kinds of effect.
-    pub const NAMES: [&'static str; 8] = ["node", "pod", "image", "command", "network", "dns", "admission", "api"];
+    pub const NAMES: [&'static str; 9] =
+        ["node", "pod", "image", "command", "network", "dns", "admission", "api", "identity"];
 
     /// What a fault file calls this kind of effect.
     #[must_use]
@@ -65,6 +70,7 @@ impl Effect {
             Self::Dns(_) => "dns",
             Self::Admission(_) => "admission",
             Self::Api(_) => "api",
+            Self::Identity(_) => "identity",
         }
     }
 
@@ -80,6 +86,7 @@ impl Effect {
             Self::Dns(effect) => &effect.when,
             Self::Admission(effect) => &effect.when,
             Self::Api(effect) => &effect.when,
+            Self::Identity(effect) => &effect.when,
         }
     }
 }

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     effect::{
-        Admission, AdmissionEffect, ApiEffect, Effect, NetworkEffect, NodeEffect, NodeInfo, Outcome, PodEffect, Stage,
+        Admission, AdmissionEffect, ApiEffect, Effect, Identity, IdentityEffect, NetworkEffect, NodeEffect, NodeInfo,
+        Outcome, PodEffect, Stage,
     },
     file::Fault,
     select::PodSelector,
@@ -75,6 +76,7 @@ fn check_effect(effect: &Effect) -> Result<(), String> {
         }
         Effect::Admission(effect) => check_admission(effect),
         Effect::Api(effect) => check_api(effect),
+        Effect::Identity(effect) => check_selector(&effect.pods).and_then(|()| check_identity(effect)),
     }
 }
 
@@ -154,6 +156,19 @@ fn check_admission(effect: &AdmissionEffect) -> Result<(), String> {
     }
     if effect.objects.resources.is_empty() || effect.objects.operations.is_empty() {
         return Err("`objects` needs resources and operations".into());
+    }
+    Ok(())
+}
+
+fn check_identity(effect: &IdentityEffect) -> Result<(), String> {
+    if effect.user.is_some() && effect.outcome != Identity::UserIgnored {
+        return Err("`user` is for `outcome: userIgnored`".into());
+    }
+    if effect.status.is_some() && effect.outcome != Identity::TrustLost {
+        return Err("`status` is for `outcome: trustLost`".into());
+    }
+    if effect.accounts.is_some() && !effect.outcome.is_of_domain() {
+        return Err("`accounts` are of the domain; Windows users are selected by `users`".into());
     }
     Ok(())
 }

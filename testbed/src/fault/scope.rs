@@ -256,6 +256,7 @@ impl Scope<'_> {
         let slots: [(Slot, Option<&PodSelector>); 2] = match effect {
             Effect::Pod(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Command(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
+            Effect::Identity(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Network(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, Some(&effect.to.pod))],
             Effect::Dns(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, None)],
             Effect::Node(_) | Effect::Image(_) | Effect::Admission(_) | Effect::Api(_) => {

@@ -93,6 +93,9 @@ fn a_broken_file_is_refused_with_line_and_reason() {
         refused(&with("  - api: { connection: cut, retryAfter: 1 }")),
         refused(&with("  - api: { status: 200 }")),
         refused(&with("  - node: { resources: { pods: many } }")),
+        refused(&with("  - identity: { outcome: userUnknown, accounts: webapp01 }")),
+        refused(&with("  - identity: { outcome: trustLost, status: 1311 }")),
+        refused(&with("  - identity: { outcome: shareDenied, user: SYSTEM }")),
         refused(&with("  []")),
         refused("apiVersion: winconform/v2\nkind: Fault\n"),
         refused("kind: Fault\nname: mine"),
@@ -250,6 +253,28 @@ fn a_reboot_can_be_waited_for() {
     assert!(board.image("any", &rebooted).is_none());
     board.happened(&Happening::NodeRebooted(Arc::clone(&rebooted)));
     assert!(board.image("any", &rebooted).is_some());
+}
+
+#[test]
+fn an_identity_effect_means_the_account_or_the_user_that_it_names() {
+    let board = FaultBoard::new(Clock::new(1.0));
+    board.inject(fault(
+        "  - identity: { accounts: webapp01, outcome: trustLost, status: 1787 }\n  - identity: { users: ContainerUser, outcome: userUnknown }",
+    ));
+    let node = node("win-0");
+    let pod = pod("a", &node);
+    let asked = |account, user, outcome| {
+        let found = board.identity(&Who { pod: &pod, account, user }, &[outcome]);
+        found.inspect(|(_, mark)| board.applied(*mark)).map(|(effect, _)| effect.status)
+    };
+    assert_eq!(asked(Some("webapp01"), None, Identity::TrustLost), Some(Some(TrustStatus::NoTrustSamAccount)));
+    assert_eq!(asked(Some("webapp02"), None, Identity::TrustLost), None);
+    assert_eq!(asked(None, None, Identity::TrustLost), None, "nobody's trust is lost without an account");
+    assert_eq!(asked(Some("webapp01"), None, Identity::ShareDenied), None);
+    assert_eq!(asked(None, Some("ContainerUser"), Identity::UserUnknown), Some(None));
+    assert_eq!(asked(None, Some("ContainerAdministrator"), Identity::UserUnknown), None);
+    let counts: Vec<_> = board.counters().iter().map(|counter| (counter.considered, counter.applied)).collect();
+    assert_eq!(counts, [(1, 1), (1, 1)]);
 }
 
 proptest! {

@@ -17,6 +17,8 @@ pub(super) const SERVERCORE: Kit = &[
     "findstr",
     "more",
     "net",
+    "nltest",
+    "klist",
 ];
 
 /// Nano Server: no PowerShell, no nslookup.
@@ -38,6 +40,8 @@ pub(super) const IIS: Kit = &[
     "findstr",
     "more",
     "net",
+    "nltest",
+    "klist",
     "servicemonitor",
 ];
 

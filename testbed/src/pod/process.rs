@@ -11,13 +11,15 @@ use super::{
     cell::Cell,
     environment::{self, EnvironmentError},
     expand::expand,
+    identity,
     log::Log,
     pull::Pulled,
-    user::{self, UserError},
+    user::UserError,
     volume::Volumes,
 };
 use crate::{
-    command::{self, Adapter, Exit, Io, NetworkLink, Session, Stdin, System},
+    command::{self, Adapter, Exit, Io, Link, NetworkLink, Session, Stdin, System},
+    directory::Member,
     image::Image,
     network::search_list,
     shape::Os,
@@ -83,14 +85,30 @@ pub(super) async fn configure(
         container: container.name.clone(),
         text: text.to_string(),
     };
-    let user = match user::resolve(&pod, container, os, image.user) {
+    let user = match identity::user(cell, container, image.user) {
         Ok(user) => user,
         Err(unknown @ UserError::Unknown) => return Ok(Err(windows_start(&unknown))),
         Err(other) => return Err(ConfigError::User(other)),
     };
-    let host_name = if facts.host_network { cell.host.name().to_owned() } else { facts.name.clone() };
+    let spec = match identity::credential_spec(cell, container) {
+        Ok(spec) => spec,
+        // Inferred, not seen: what HCS says to a document that it cannot read.
+        Err(_not_one) => return Ok(Err(windows_start(&"The parameter is incorrect. (0x57)"))),
+    };
+    let own_name = pod.spec.as_ref().and_then(|spec| spec.hostname.clone()).filter(|name| !name.is_empty());
+    let host_name = match facts.host_network {
+        true => cell.host.name().to_owned(),
+        false => own_name.unwrap_or_else(|| facts.name.clone()),
+    };
     let mut env = environment::base(os, &host_name, &user);
     environment::extend(&mut env, &pod, container, &world.client).await?;
+    let link: Arc<dyn Link> = Arc::new(NetworkLink::new(
+        world.network.clone(),
+        world.clock.clone(),
+        facts.clone(),
+        cell.network_up.subscribe(),
+    ));
+    let member = Member::new(world.directory.clone(), spec, link.clone(), world.faults.clone(), facts.clone());
     let session = Session {
         system: match os {
             Os::Windows => System::Windows { version: cell.host.shape.kernel_version().to_owned() },
@@ -101,12 +119,8 @@ pub(super) async fn configure(
         env,
         kit: image.kit,
         files: Arc::new(Volumes::new(world.client.clone(), pod, container, os)),
-        link: Arc::new(NetworkLink::new(
-            world.network.clone(),
-            world.clock.clone(),
-            facts.clone(),
-            cell.network_up.subscribe(),
-        )),
+        link,
+        member,
         adapter: Adapter {
             name: match facts.host_network {
                 true => "Ethernet".to_owned(),

@@ -6,11 +6,10 @@ use k8s_openapi::api::node::v1::RuntimeClass;
 use kube::Api;
 use thiserror::Error;
 
-use super::{cell::Cell, latency, user};
+use super::{cell::Cell, identity, latency, user};
 use crate::{
     fault::{Outcome, Stage},
     node::{self, Kind},
-    shape::Os,
 };
 
 /// Why there is no sandbox, in the words of the kubelet and containerd.
@@ -56,7 +55,6 @@ pub(super) async fn create(cell: &Arc<Cell>) {
 
 async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
     let world = &cell.host.world;
-    let pod = cell.pod();
     let id = cell.sandbox_id();
     let handler = handler(cell).await?;
     if !node::handlers(&cell.host.shape, &cell.host.effects()).contains(&handler) {
@@ -72,11 +70,8 @@ async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
         return Err(SandboxError::Fault { message, reported });
     }
     world.clock.pass(latency::of(cell.os()).sandbox).await;
-    if cell.os() == Os::Windows
-        && let Some(wanted) = user::of_pod(&pod)
-        && user::known(wanted, cell.on_host_network()).is_none()
-    {
-        return Err(SandboxError::User { id, source: user::UserError::Unknown });
+    if let Err(source) = identity::sandbox_user(cell) {
+        return Err(SandboxError::User { id, source });
     }
     let ip = if cell.on_host_network() {
         cell.host.facts.internal_ip

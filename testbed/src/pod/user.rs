@@ -64,6 +64,14 @@ pub(crate) fn gmsa(pod: &Pod) -> Option<&str> {
     pod_options(pod).and_then(|options| options.gmsa_credential_spec_name.as_deref()).or_else(of_containers)
 }
 
+/// The contents of the credential spec that a container gets, at its own level before the pod's.
+///
+/// A name alone is not enough: it is the webhook that fills in the contents, and only they reach the runtime.
+pub(crate) fn credential_spec<'a>(pod: &'a Pod, container: &'a Container) -> Option<&'a str> {
+    let of_container = container_options(container).and_then(|options| options.gmsa_credential_spec.as_deref());
+    of_container.or_else(|| pod_options(pod)?.gmsa_credential_spec.as_deref())
+}
+
 /// The user that a container asks for, at its own level before the pod's.
 pub(crate) fn wanted<'a>(pod: &'a Pod, container: &'a Container) -> Option<&'a str> {
     container_options(container).and_then(|options| options.run_as_user_name.as_deref()).or_else(|| of_pod(pod))

@@ -1,7 +1,10 @@
 //! The commands inside `cmd`.
 
 use super::run::Shell;
-use crate::command::{Exit, Io};
+use crate::{
+    command::{Exit, Io},
+    directory::Unc,
+};
 
 /// Runs `text` if it is a command of the shell itself.
 pub(super) async fn run(shell: &mut Shell, text: &str, io: &Io) -> Option<Exit> {
@@ -37,7 +40,8 @@ pub(super) async fn run(shell: &mut Shell, text: &str, io: &Io) -> Option<Exit> 
             return Some(Box::pin(shell.line(&line, io)).await);
         }
         "date" | "time" => clock(&name, rest, io),
-        "del" | "erase" | "mkdir" | "md" => 0,
+        "del" | "erase" => delete(shell, rest, io).await,
+        "mkdir" | "md" => 0,
         _ => return None,
     })
 }
@@ -99,16 +103,28 @@ async fn kind(shell: &mut Shell, rest: &str, io: &Io) -> Exit {
         io.stderr.text("The syntax of the command is incorrect.\r\n");
         return shell.level(1);
     }
-    match shell.session.files.read(path.trim_matches('"')).await {
-        Some(bytes) => {
+    match shell.session.read(path.trim_matches('"')).await {
+        Ok(bytes) => {
             io.stdout.write(&bytes);
             0
         }
-        None => {
-            io.stderr.text("The system cannot find the file specified.\r\n");
+        Err(error) => {
+            io.stderr.text(format!("{error}\r\n"));
             shell.level(1)
         }
     }
+}
+
+/// Only remote files go: what a container wrote itself goes with it.
+async fn delete(shell: &Shell, rest: &str, io: &Io) -> Exit {
+    for path in crate::command::line::split(rest).iter().filter(|word| !word.starts_with("/")) {
+        let Some(unc) = Unc::parse(path) else { continue };
+        if let Err(error) = shell.session.member.remove_remote(&unc).await {
+            // Windows says so, and calls it a success all the same.
+            io.stderr.text(format!("{error}\r\n"));
+        }
+    }
+    0
 }
 
 fn clock(name: &str, rest: &str, io: &Io) -> Exit {

@@ -76,7 +76,7 @@ impl Shell {
                         return self.level(1);
                     };
                     let code = self.simple(text, &plumbing.io).await;
-                    plumbing.finish(&self.session);
+                    plumbing.finish(&self.session).await;
                     code
                 }
                 Node::Group { inner, redirects } => {
@@ -84,7 +84,7 @@ impl Shell {
                         return self.level(1);
                     };
                     let code = self.node(inner, &plumbing.io).await;
-                    plumbing.finish(&self.session);
+                    plumbing.finish(&self.session).await;
                     code
                 }
                 Node::Then(first, second) => {
@@ -163,9 +163,7 @@ impl Shell {
     async fn holds(&self, condition: &Condition) -> bool {
         let answer = match &condition.ask {
             Ask::ErrorLevel(least) => i64::from(self.error_level.cast_signed()) >= *least,
-            Ask::Exist(path) => {
-                self.session.files.read(path).await.is_some() || self.session.files.list(path).await.is_some()
-            }
+            Ask::Exist(path) => self.session.read(path).await.is_ok() || self.session.files.list(path).await.is_some(),
             Ask::Defined(name) => self.session.env.get(name).is_some(),
             Ask::Compare { left, operator, right, ignore_case } => compare(left, operator, right, *ignore_case),
         };
@@ -263,7 +261,7 @@ struct Plumbing {
 }
 
 impl Plumbing {
-    /// Applies redirections from left to right; `None` when a file to read does not exist.
+    /// Applies redirections from left to right; `None` when a file cannot be opened.
     async fn lay(session: &Session, io: &Io, redirects: &[Redirect]) -> Option<Self> {
         let mut laid = Self { io: io.clone(), files: Vec::new() };
         for redirect in redirects {
@@ -272,15 +270,21 @@ impl Plumbing {
                 Target::Handle(2) => laid.io.stderr.clone(),
                 Target::Handle(_) => continue,
                 Target::Input(path) => {
-                    let Some(bytes) = session.files.read(path).await else {
-                        io.stderr.text("The system cannot find the file specified.\r\n");
-                        return None;
-                    };
-                    laid.io.stdin = Stdin::held(bytes);
+                    match session.read(path).await {
+                        Ok(bytes) => laid.io.stdin = Stdin::held(bytes),
+                        Err(error) => {
+                            io.stderr.text(format!("{error}\r\n"));
+                            return None;
+                        }
+                    }
                     continue;
                 }
                 Target::File { path, .. } if path.eq_ignore_ascii_case("nul") => Sink::Null,
                 Target::File { path, append } => {
+                    if let Err(error) = session.may_write(path).await {
+                        io.stderr.text(format!("{error}\r\n"));
+                        return None;
+                    }
                     let sink = Sink::keeping();
                     laid.files.push((sink.clone(), path.clone(), *append));
                     sink
@@ -295,9 +299,10 @@ impl Plumbing {
         Some(laid)
     }
 
-    fn finish(self, session: &Session) {
+    async fn finish(self, session: &Session) {
         for (sink, path, append) in self.files {
-            session.files.write(&path, &sink.take(), append);
+            // It could be opened before; what is lost since then is lost without a word, as on Windows.
+            let _ = session.write(&path, &sink.take(), append).await;
         }
     }
 }
