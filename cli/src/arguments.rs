@@ -11,7 +11,7 @@ use winconform_harness::{
     run::{Keep, PlanOptions, Selection, SelectionError, Shard, known_ids},
 };
 use winconform_reports::{disposition::Profile, junit::Dialect, write::ReportFile};
-use winconform_testbed::{clock::Latency, shape::DEFAULT_SHAPE};
+use winconform_testbed::{clock::Latency, control_plane::ContainerOptions, shape::DEFAULT_SHAPE};
 
 use crate::{
     cleanup::CleanupArguments, error::CliError, explain::ExplainArguments, images::ImagesArguments,
@@ -80,6 +80,8 @@ pub enum Command {
 pub enum TestbedKind {
     /// The one in this program: a real control plane, virtual nodes.
     Embedded,
+    /// The same with the control plane in containers: for macOS and Windows, or without Go.
+    Container,
 }
 
 /// Where the cluster is.
@@ -136,6 +138,28 @@ pub struct OnTestbed {
     /// A directory with the control plane's programs [default: found, downloaded or built].
     #[arg(long, value_name = "DIR", requires = "testbed")]
     pub control_plane_dir: Option<PathBuf>,
+    /// Where the control plane runs, with `--testbed=container`.
+    #[command(flatten)]
+    pub containers: ContainerArguments,
+}
+
+/// Which containers a control plane runs in.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ContainerArguments {
+    /// The container engine's command [default: docker, then podman].
+    #[arg(long, value_name = "PROGRAM", env = "WINCONFORM_CONTAINER_ENGINE", hide_env_values = true)]
+    pub container_engine: Option<PathBuf>,
+    /// The image with the control plane [default: made from source, once].
+    #[arg(long, value_name = "IMAGE")]
+    pub control_plane_image: Option<String>,
+}
+
+impl ContainerArguments {
+    /// As the testbed takes them.
+    #[must_use]
+    pub fn options(&self) -> ContainerOptions {
+        ContainerOptions { engine: self.container_engine.clone(), image: self.control_plane_image.clone() }
+    }
 }
 
 /// Which checks, and where.
@@ -338,6 +362,7 @@ mod tests {
         assert!(parse("winconform run --testbed --context prod").is_err());
         assert!(parse("winconform run --testbed --shape one-build --latency real").is_ok());
         assert!(parse("winconform run --testbed=embedded").is_ok());
+        assert!(parse("winconform run --testbed=container --container-engine podman").is_ok());
         assert!(parse("winconform run --testbed=cloud").is_err());
     }
 

@@ -12,7 +12,9 @@ use winconform_harness::{
 };
 use winconform_manifests::ManifestError;
 use winconform_reports::{log::LogError, write::WriteError};
-use winconform_testbed::{client::StartError, control::ControlError, fault::FaultError, shape::ShapeError};
+use winconform_testbed::{
+    client::StartError, control::ControlError, fault::FaultError, join::JoinError, shape::ShapeError,
+};
 
 /// The command could not do what it was asked.
 #[derive(Debug, Error)]
@@ -49,6 +51,15 @@ pub enum CliError {
         message: String,
         /// The end of the log that shows why.
         log_tail: Vec<String>,
+    },
+    /// A cluster could not be joined or left.
+    #[error(transparent)]
+    Join(#[from] JoinError),
+    /// No nodes of ours are in the cluster that is to be left.
+    #[error("no virtual nodes have joined `{context}`")]
+    NothingJoined {
+        /// The kubeconfig's context.
+        context: String,
     },
     /// A testbed's control socket did not do what it should.
     #[error(transparent)]

@@ -12,7 +12,9 @@ use winconform_reports::{
 use winconform_testbed::{fault::Fault, serve::ServeOptions, shape::Shape};
 
 use crate::{
-    arguments::{ClusterArguments, ImageArguments, KeepWhen, OnTestbed, OutputArguments, SelectionArguments},
+    arguments::{
+        ClusterArguments, ImageArguments, KeepWhen, OnTestbed, OutputArguments, SelectionArguments, TestbedKind,
+    },
     error::CliError,
     progress::{Detail, Display},
     session::{Outcome, OwnTestbed, RunFolder, Session, Source, listen_for_signals, own_executable},
@@ -192,6 +194,7 @@ impl OnTestbed {
             shape: self.shape.clone().unwrap_or_else(|| usual.shape.clone()),
             latency: self.latency.unwrap_or(usual.latency),
             control_plane_dir: self.control_plane_dir.clone(),
+            containers: (self.testbed == Some(TestbedKind::Container)).then(|| self.containers.options()),
             ..usual
         }
     }

@@ -1,12 +1,19 @@
 //! `winconform testbed`: a testbed that stays, and the processes that every testbed is made of.
 
 mod faults;
+mod join;
 mod kubectl;
 mod standing;
 
 use clap::{Args, Subcommand};
+use winconform_testbed::serve::ServeOptions;
 
-use crate::{arguments::ShapeArguments, error::CliError, terminal::Terminal};
+use self::join::JoinArguments;
+use crate::{
+    arguments::{ClusterArguments, ContainerArguments, ShapeArguments},
+    error::CliError,
+    terminal::Terminal,
+};
 
 /// The words after `winconform testbed` with which a testbed starts its own processes.
 const ROLES: [&str; 3] = ["serve", "supervise", "acquire"];
@@ -22,7 +29,8 @@ Examples:
   winconform testbed kubectl get nodes
   eval \"$(winconform testbed env)\"       then kubectl and `winconform run` use it
   winconform testbed inject my-fault.yaml
-  winconform testbed down")]
+  winconform testbed down
+  winconform testbed join --context kind-x   virtual Windows nodes in a cluster of yours")]
 pub struct TestbedArguments {
     /// What to do with it.
     #[command(subcommand)]
@@ -37,6 +45,21 @@ enum TestbedCommand {
         name: Name,
         #[command(flatten)]
         shape: ShapeArguments,
+        /// Run the control plane in containers.
+        #[arg(long)]
+        containers: bool,
+        #[command(flatten)]
+        engine: ContainerArguments,
+        /// Start a control plane without nodes, for others to join.
+        #[arg(long, conflicts_with_all = ["shape", "containers"])]
+        control_plane_only: bool,
+    },
+    /// Let virtual Windows nodes join a cluster of yours, for example kind; they stay until they leave.
+    Join(JoinArguments),
+    /// Take the nodes that joined a cluster out of it again, with every trace.
+    Leave {
+        #[command(flatten)]
+        cluster: ClusterArguments,
     },
     /// Stop it, and remove everything of it.
     Down {
@@ -115,7 +138,13 @@ pub fn role_of_this_process(arguments: &[String]) -> Option<Vec<String>> {
 /// When the testbed does not start, stand, answer or stop.
 pub async fn testbed(arguments: TestbedArguments, terminal: Terminal) -> Result<u8, CliError> {
     match arguments.command {
-        TestbedCommand::Up { name, shape } => standing::up(&name.name, &shape, terminal).await,
+        TestbedCommand::Up { name, shape, containers, engine, control_plane_only } => {
+            let containers = containers.then(|| engine.options());
+            let options = ServeOptions { containers, control_plane_only, ..standing::options(&shape)? };
+            standing::up(&name.name, &options, terminal).await
+        }
+        TestbedCommand::Join(arguments) => join::join(&arguments, terminal).await,
+        TestbedCommand::Leave { cluster } => join::leave(&cluster, terminal).await,
         TestbedCommand::Down { all: true, .. } => standing::down_all(terminal).await,
         TestbedCommand::Down { name, all: false } => standing::down(&name.name, terminal).await,
         TestbedCommand::Status { json } => standing::status(json, terminal).await,

@@ -21,6 +21,8 @@ pub enum Need {
     OpenNode,
     /// A way from where winconform runs to the nodes' ports.
     OutsideAccess,
+    /// A way from the place's nodes to each other's ports.
+    NodePorts,
     /// A taint on the place's nodes that keeps pods off.
     Taint,
     /// The user's leave to publish an address.
@@ -36,6 +38,7 @@ impl Need {
             Self::TwoWindowsNodes => "two-windows-nodes",
             Self::OpenNode => "open-node",
             Self::OutsideAccess => "outside-access",
+            Self::NodePorts => "node-ports",
             Self::Taint => "taint",
             Self::LoadBalancerAllowed => "allow-load-balancer",
         }
@@ -54,6 +57,9 @@ impl Need {
                 _ => None,
             },
             Self::OpenNode => closed_reason(facts, place),
+            Self::OutsideAccess | Self::NodePorts if facts.nodes_of(place).any(NodeFacts::is_apart) => {
+                Some("no network leads to the ports of virtual nodes that joined another cluster".to_owned())
+            }
             Self::OutsideAccess
                 if !settings.outside_proxy && !facts.nodes.iter().any(|node| node.external_ip.is_some()) =>
             {
@@ -65,7 +71,7 @@ impl Need {
             Self::LoadBalancerAllowed if !settings.allow_load_balancer => {
                 Some("it publishes an address, and --allow-load-balancer was not given".to_owned())
             }
-            Self::LinuxNode | Self::OutsideAccess | Self::Taint | Self::LoadBalancerAllowed => None,
+            Self::LinuxNode | Self::OutsideAccess | Self::NodePorts | Self::Taint | Self::LoadBalancerAllowed => None,
         }
     }
 }

@@ -10,6 +10,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,7 +46,20 @@ func runKubectl() {
 	}
 }
 
+// endWithInput makes the process end when its standard input closes, as it does
+// when whoever attached to its container is gone.
+func endWithInput() {
+	go func() {
+		io.Copy(io.Discard, os.Stdin) //nolint:errcheck // however it ends, it has ended.
+		os.Exit(0)
+	}()
+}
+
 func main() {
+	if len(os.Args) > 1 && os.Args[1] == "attached" {
+		endWithInput()
+		os.Args = append(os.Args[:1], os.Args[2:]...)
+	}
 	name := strings.TrimSuffix(filepath.Base(os.Args[0]), ".exe")
 	if run, ok := parts[name]; ok {
 		run()
@@ -58,6 +72,6 @@ func main() {
 			return
 		}
 	}
-	fmt.Fprintln(os.Stderr, "usage: control-plane etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl [ARGUMENT ...]")
+	fmt.Fprintln(os.Stderr, "usage: control-plane [attached] etcd|kube-apiserver|kube-controller-manager|kube-scheduler|kubectl [ARGUMENT ...]")
 	os.Exit(2)
 }

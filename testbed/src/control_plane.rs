@@ -19,15 +19,16 @@ use thiserror::Error;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-pub(crate) use self::layout::Layout;
 pub(crate) use self::pki::Identity;
-use self::pki::Pki;
 pub use self::{
-    acquire::{AcquireError, Acquisition, Part, Parts, acquire},
+    acquire::{AcquireError, Acquisition, Part, Parts, Platform, acquire},
+    container::{ContainerError, ContainerOptions},
     flags::{API_ADDRESS, POD_RANGE, SERVICE_ADDRESS, SERVICE_RANGE},
     kubeconfig::CONTEXT,
     pki::PkiError,
 };
+pub(crate) use self::{container::Containers, flags::Egress, layout::Layout, pki::kubelet_alone};
+use self::{flags::Place, pki::Pki};
 use crate::{
     api_front::{self, FrontError, FrontParts},
     clock::Clock,
@@ -38,6 +39,7 @@ use crate::{
 };
 
 mod acquire;
+mod container;
 mod flags;
 mod kubeconfig;
 mod layout;
@@ -68,6 +70,9 @@ pub enum ControlPlaneError {
     /// A part could not be started.
     #[error("the control plane could not be started")]
     Process(#[from] ProcessError),
+    /// A container could not be made or started.
+    #[error("the control plane's containers could not be started")]
+    Container(#[from] ContainerError),
     /// A part ended.
     #[error("{name} ended with {how}")]
     Ended {
@@ -141,26 +146,36 @@ impl ControlPlane {
     ///
     /// When a file cannot be written, or when a part does not start or ends; with the end of its log.
     pub(crate) async fn start(
-        parts: &Parts,
+        engine: Engine<'_>,
         layout: &Layout,
         supervisor: &Supervisor,
         shape: &Arc<Shape>,
+        egress: &Egress,
         front: Option<Front>,
     ) -> Result<Self, ControlPlaneError> {
-        let launcher = Launcher { parts, layout, supervisor, behind_front: front.is_some() };
+        let place = engine.place();
+        let launcher =
+            Launcher { engine, layout, supervisor, egress: *egress != Egress::None, behind_front: front.is_some() };
         layout.create().await.map_err(ControlPlaneError::Write)?;
-        let etcd = launcher.start(Part::Etcd, flags::etcd(layout)).await?;
+        let etcd = launcher.start(Part::Etcd, flags::etcd(layout, place)).await?;
         let pki = make_pki(shape.clone()).await?;
-        write_files(layout, &pki).await.map_err(ControlPlaneError::Write)?;
+        write_files(layout, &pki, egress).await.map_err(ControlPlaneError::Write)?;
 
-        let (api_server, api, client) = launcher.start_api_server(&etcd, &pki).await?;
+        let (api_server, api, client) = match engine {
+            Engine::Processes(_) => launcher.start_api_server(&etcd, &pki).await?,
+            Engine::Containers(containers) => launcher.start_api_container(&etcd, &pki, containers).await?,
+        };
         let mut users = vec![("controller-manager", &pki.controller_manager), ("scheduler", &pki.scheduler)];
         let mut seen_at = api;
         if let Some(front) = front {
             seen_at = front.open(api, &pki).await?;
             users.push(("admin", &pki.admin)); // our own client went straight to the API server, and goes on so
         }
-        let server = format!("https://{seen_at}");
+        // Containers find each other in their own network.
+        let server = match engine {
+            Engine::Processes(_) => format!("https://{seen_at}"),
+            Engine::Containers(_) => format!("https://127.0.0.1:{}", container::API_PORT),
+        };
         for (user, identity) in users {
             let text = kubeconfig::kubeconfig(&server, &pki.authority, identity);
             Layout::write(&layout.kubeconfig(user), text).await.map_err(ControlPlaneError::Write)?;
@@ -256,26 +271,84 @@ impl Front {
     }
 }
 
+/// What runs the parts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Engine<'a> {
+    /// This machine.
+    Processes(&'a Parts),
+    /// A container engine.
+    Containers(&'a Containers),
+}
+
+impl Engine<'_> {
+    fn place(self) -> Place {
+        match self {
+            Self::Processes(_) => Place::Here,
+            Self::Containers(_) => Place::Containers,
+        }
+    }
+}
+
 struct Launcher<'a> {
-    parts: &'a Parts,
+    engine: Engine<'a>,
     layout: &'a Layout,
     supervisor: &'a Supervisor,
+    egress: bool,
     behind_front: bool,
 }
 
 impl Launcher<'_> {
     async fn start(&self, part: Part, flags: Vec<String>) -> Result<Process, ControlPlaneError> {
-        let (program, mut arguments) = self.parts.command(part);
-        arguments.extend(flags);
-        let start = Start {
-            name: part.name().into(),
-            program,
-            arguments,
-            environment: Vec::new(),
-            directory: self.layout.root().to_owned(),
-            log: self.layout.log(part.name()),
+        let start = match self.engine {
+            Engine::Processes(parts) => {
+                let (program, mut arguments) = parts.command(part);
+                arguments.extend(flags);
+                Start {
+                    name: part.name().into(),
+                    program,
+                    arguments,
+                    environment: Vec::new(),
+                    directory: self.layout.root().to_owned(),
+                    log: self.layout.log(part.name()),
+                    hold_stdin: false,
+                }
+            }
+            Engine::Containers(containers) => containers.create(part, flags, self.layout).await?,
         };
         Ok(self.supervisor.spawn(start).await?)
+    }
+
+    fn api_server_flags(&self, port: u16) -> Vec<String> {
+        let mut flags = flags::api_server(self.layout, self.engine.place(), port);
+        if self.egress {
+            flags.extend(flags::through_egress(self.layout));
+        }
+        if self.behind_front {
+            flags.extend(flags::behind_front(self.layout));
+        }
+        flags
+    }
+
+    /// Starts the API server in a container, whose engine finds a free port.
+    async fn start_api_container(
+        &self,
+        etcd: &Process,
+        pki: &Pki,
+        containers: &Containers,
+    ) -> Result<(Process, SocketAddrV4, Client), ControlPlaneError> {
+        let api = tokio::select! {
+            failed = ended(etcd) => return Err(failed),
+            api = containers.api() => api?,
+        };
+        let text = kubeconfig::kubeconfig(&format!("https://{api}"), &pki.authority, &pki.admin);
+        Layout::write(&self.layout.kubeconfig("admin"), &text).await.map_err(ControlPlaneError::Write)?;
+        let client = client(&text).await?;
+        let process = self.start(Part::ApiServer, self.api_server_flags(container::API_PORT)).await?;
+        tokio::select! {
+            failed = ended(etcd) => Err(failed),
+            failed = ended(&process) => Err(failed),
+            ready = ready(&client, &process) => ready.map(|()| (process, api, client)),
+        }
     }
 
     /// Starts the API server on a free port, on another one if that was taken meanwhile.
@@ -290,11 +363,7 @@ impl Launcher<'_> {
             let text = kubeconfig::kubeconfig(&format!("https://{api}"), &pki.authority, &pki.admin);
             Layout::write(&self.layout.kubeconfig("admin"), &text).await.map_err(ControlPlaneError::Write)?;
             let client = client(&text).await?;
-            let mut flags = flags::api_server(self.layout, api.port());
-            if self.behind_front {
-                flags.extend(flags::behind_front(self.layout));
-            }
-            let process = self.start(Part::ApiServer, flags).await?;
+            let process = self.start(Part::ApiServer, self.api_server_flags(api.port())).await?;
             tries.next();
             let failed = tokio::select! {
                 failed = ended(etcd) => return Err(failed),
@@ -320,7 +389,7 @@ async fn make_pki(shape: Arc<Shape>) -> Result<Pki, ControlPlaneError> {
     }
 }
 
-async fn write_files(layout: &Layout, pki: &Pki) -> io::Result<()> {
+async fn write_files(layout: &Layout, pki: &Pki, egress: &Egress) -> io::Result<()> {
     let files = [
         ("ca.crt", &pki.authority),
         ("apiserver.crt", &pki.api_server.certificate),
@@ -333,7 +402,10 @@ async fn write_files(layout: &Layout, pki: &Pki) -> io::Result<()> {
     for (name, text) in files {
         Layout::write(&layout.pki(name), text).await?;
     }
-    Layout::write(&layout.egress_configuration(), flags::egress_configuration(&layout.egress_socket())).await
+    match flags::egress_configuration(egress, layout) {
+        Some(text) => Layout::write(&layout.egress_configuration(), text).await,
+        None => Ok(()),
+    }
 }
 
 /// Makes rustls use ring in this process; whoever came first is left in place.

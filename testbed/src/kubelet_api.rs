@@ -9,7 +9,13 @@ mod logs;
 mod port_forward;
 mod tls;
 
-use std::{convert::Infallible, sync::Arc};
+use std::{
+    convert::Infallible,
+    io,
+    net::{Ipv4Addr, SocketAddr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Extension, Json, Router,
@@ -21,7 +27,7 @@ use axum::{
 use futures::future::{BoxFuture, FutureExt};
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use serde_json::{Value, json};
-use tokio::io::DuplexStream;
+use tokio::{io::DuplexStream, sync::watch};
 use tokio_rustls::TlsAcceptor;
 
 use self::error::Refusal;
@@ -55,9 +61,57 @@ pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> In
             KubeletApi::Silent => Some(silence(host.clone())),
             KubeletApi::Answers | KubeletApi::LosesPods => Some(answer(router.clone(), acceptor.clone())),
         };
+        if let Some(own) = &host.own_port {
+            own.serve(listening, &mut faults).await;
+            continue;
+        }
         let _port = listening.map(|handler| host.world.network.listen_on_node(&host.facts, KUBELET_PORT, handler));
         if faults.changed().await.is_err() {
             std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A real port that a joined node serves the kubelet API on.
+#[derive(Debug)]
+pub(crate) struct OwnPort {
+    listener: tokio::net::TcpListener,
+    address: SocketAddrV4,
+}
+
+impl OwnPort {
+    /// Opens a free port of a real address.
+    pub(crate) async fn open(address: Ipv4Addr) -> io::Result<Self> {
+        let listener = tokio::net::TcpListener::bind((address, 0)).await?;
+        let address = SocketAddrV4::new(address, listener.local_addr()?.port());
+        Ok(Self { listener, address })
+    }
+
+    /// Where it is.
+    pub(crate) fn address(&self) -> SocketAddrV4 {
+        self.address
+    }
+
+    /// Hands connections to `handler`, or refuses them where there is none, until a fault changes.
+    async fn serve(&self, handler: Option<Handler>, faults: &mut watch::Receiver<u64>) {
+        loop {
+            let accepted = tokio::select! {
+                changed = faults.changed() => match changed {
+                    Ok(()) => return,
+                    Err(_the_end) => std::future::pending().await,
+                },
+                accepted = self.listener.accept() => accepted,
+            };
+            let (Ok((mut stream, peer)), Some(handler)) = (accepted, &handler) else { continue };
+            let (near, far) = tokio::io::duplex(64 * 1024);
+            let SocketAddr::V4(peer) = peer else { continue };
+            let connection = Connection { stream: far, peer, local: self.address, took: Duration::ZERO };
+            tokio::spawn(handler(connection));
+            tokio::spawn(async move {
+                let mut near = near;
+                // Either side may cut the connection whenever it likes.
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut near).await;
+            });
         }
     }
 }
@@ -88,8 +142,7 @@ async fn speak(router: Router, acceptor: TlsAcceptor, stream: DuplexStream) {
             return;
         }
     };
-    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let caller = Caller { is_api_server: certificates.first().is_some_and(tls::is_api_server) };
+    let caller = Caller { is_api_server: is_api_server(&stream) };
     let service = TowerToHyperService::new(router.layer(Extension(caller)));
     let served = hyper::server::conn::http1::Builder::new()
         .serve_connection(TokioIo::new(stream), service)
@@ -98,6 +151,12 @@ async fn speak(router: Router, acceptor: TlsAcceptor, stream: DuplexStream) {
     if let Err(error) = served {
         tracing::debug!(%error, "connection to the kubelet API");
     }
+}
+
+/// Whether the other side of a TLS connection showed the API server's certificate.
+pub(crate) fn is_api_server<S>(stream: &tokio_rustls::server::TlsStream<S>) -> bool {
+    let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
+    certificates.first().is_some_and(tls::is_api_server)
 }
 
 fn router(host: Arc<Host>) -> Router {

@@ -22,6 +22,7 @@ pub mod directory;
 pub mod fault;
 mod fault_webhooks;
 mod image;
+pub mod join;
 mod kubelet_api;
 pub mod network;
 pub mod node;

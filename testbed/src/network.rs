@@ -281,6 +281,15 @@ impl Network {
 
     /// Sends what reaches the API server's virtual address to the real one.
     pub fn forward_api_server(&self, real: SocketAddr) {
+        // The Service `kubernetes` leads to the port that the API server really has.
+        let advertised = SocketAddrV4::new(*API_SERVER.ip(), real.port());
+        for address in BTreeSet::from([API_SERVER, advertised]) {
+            self.forward(address, real);
+        }
+    }
+
+    /// Sends what reaches a virtual address to a real one, as long as the network lives.
+    pub fn forward(&self, address: SocketAddrV4, real: SocketAddr) {
         let handler: Handler = Arc::new(move |mut connection: Connection| {
             Box::pin(async move {
                 match tokio::net::TcpStream::connect(real).await {
@@ -288,16 +297,12 @@ impl Network {
                         // Either side may cut the connection whenever it likes.
                         let _ = tokio::io::copy_bidirectional(&mut connection.stream, &mut server).await;
                     }
-                    Err(error) => tracing::debug!(%error, %real, "the API server took no connection"),
+                    Err(error) => tracing::debug!(%error, %real, "the real address took no connection"),
                 }
             })
         });
-        // The Service `kubernetes` leads to the port that the API server really has.
-        let advertised = SocketAddrV4::new(*API_SERVER.ip(), real.port());
         let mut kept = self.inner.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        for address in BTreeSet::from([API_SERVER, advertised]) {
-            kept.push(self.inner.members.listen(address, None, handler.clone()));
-        }
+        kept.push(self.inner.members.listen(address, None, handler));
     }
 }
 

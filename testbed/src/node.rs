@@ -7,7 +7,14 @@ mod lease;
 mod object;
 mod recorder;
 
-use std::{collections::HashMap, future::pending, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    future::pending,
+    io,
+    net::{Ipv4Addr, SocketAddrV4},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -27,7 +34,15 @@ pub(crate) use self::{
     recorder::Kind,
 };
 pub use crate::kubelet_api::TlsError;
-use crate::{clock::Clock, kubelet_api, network::NodeFacts, pod, shape::Shape, world::World};
+use crate::{
+    clock::Clock,
+    join::{self, Joined},
+    kubelet_api,
+    network::NodeFacts,
+    pod,
+    shape::Shape,
+    world::World,
+};
 
 /// How often registering is tried again while the API server answers with errors.
 const REGISTER_ATTEMPTS: u32 = 20;
@@ -44,6 +59,24 @@ pub enum NodeError {
         node: String,
         /// What the API server said.
         source: Box<kube::Error>,
+    },
+    /// A node of that name is there, and is not ours.
+    #[error(
+        "the cluster has a node `{node}` already, which is not one of these virtual nodes; another --shape has other names"
+    )]
+    Taken {
+        /// The name.
+        node: String,
+    },
+    /// No port could be opened for the kubelet API of a node that joins.
+    #[error("the kubelet API of node `{node}` cannot be served on {address}")]
+    Listen {
+        /// The node's name.
+        node: String,
+        /// The address.
+        address: Ipv4Addr,
+        /// Why not.
+        source: io::Error,
     },
     /// The kubelet API has no usable certificates.
     #[error("the kubelet API of node `{node}` cannot be served")]
@@ -64,6 +97,7 @@ pub struct Nodes {
     expected: usize,
     ready: watch::Receiver<usize>,
     tasks: JoinSet<Result<(), NodeError>>,
+    ports: BTreeMap<String, SocketAddrV4>,
 }
 
 /// The Node objects of a shape as they are once registered, without starting anything:
@@ -89,10 +123,19 @@ pub fn objects(shape: &Shape) -> Vec<Node> {
 }
 
 /// Starts all nodes of the world's shape, and what they share.
-#[must_use]
-pub fn start(world: &World) -> Nodes {
-    let hosts: Vec<_> =
-        world.shape.nodes.iter().enumerate().map(|(index, node)| Arc::new(host(world, node.clone(), index))).collect();
+///
+/// # Errors
+///
+/// When a node that joins a control plane of somebody else's gets no port.
+pub async fn start(world: &World) -> Result<Nodes, NodeError> {
+    let mut hosts = Vec::new();
+    for (index, node) in world.shape.nodes.iter().enumerate() {
+        let host = host(world, node.clone(), index);
+        hosts.push(Arc::new(match &world.joined {
+            Some(joined) => at_real_port(host, joined.address, index).await?,
+            None => host,
+        }));
+    }
     let mut observers = HashMap::new();
     let mut tasks = JoinSet::new();
     for host in &hosts {
@@ -104,11 +147,28 @@ pub fn start(world: &World) -> Nodes {
     let expected = hosts.len();
     let by_name: HashMap<_, _> = hosts.into_iter().map(|host| (host.name().to_owned(), host)).collect();
     tasks.spawn(until_end(world, observe(world.clone(), by_name.clone(), observers, count)));
+    let ports = by_name.iter().filter_map(|(name, host)| Some((name.clone(), host.own_port.as_ref()?.address())));
+    let ports = ports.collect();
     tasks.spawn(until_end(world, pod::dispatch(world.clone(), by_name)));
-    Nodes { expected, ready, tasks }
+    Ok(Nodes { expected, ready, tasks, ports })
+}
+
+/// A joined node: its kubelet listens for real, and its pods' addresses are its own, since clusters differ in who
+/// assigns them and nobody else routes to them anyway.
+async fn at_real_port(host: Host, address: Ipv4Addr, index: usize) -> Result<Host, NodeError> {
+    let name = host.name().to_owned();
+    let port = kubelet_api::OwnPort::open(address);
+    let port = port.await.map_err(|source| NodeError::Listen { node: name, address, source })?;
+    Ok(host.at(port, Block::parse(&format!("10.213.{}.0/24", index % 256))))
 }
 
 impl Nodes {
+    /// Where joined nodes serve their kubelet API for real.
+    #[must_use]
+    pub fn ports(&self) -> &BTreeMap<String, SocketAddrV4> {
+        &self.ports
+    }
+
     /// Returns when every node is Ready, has pod addresses, and carries none of the control plane's own taints.
     ///
     /// # Errors
@@ -160,13 +220,15 @@ where
 }
 
 fn host(world: &World, shape: crate::shape::NodeShape, index: usize) -> Host {
+    let mut labels = object::labels(&shape, &world.shape.features);
+    labels.extend(world.joined.iter().flat_map(Joined::labels));
     let facts = Arc::new(NodeFacts {
         name: shape.name.clone(),
         os: shape.os,
         arch: shape.arch.clone(),
         build: shape.build.clone(),
         runtime: shape.runtime.clone(),
-        labels: object::labels(&shape, &world.shape.features),
+        labels,
         internal_ip: Shape::internal_ip(index),
         external_ip: world.network.external_ip(index),
     });
@@ -192,7 +254,8 @@ async fn register(host: &Host) -> Result<String, NodeError> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let effects = crate::fault::NodeEffects::default(); // faults are applied to a registered node
     let conditions = object::conditions(&effects, &[], Timestamp::now());
-    let status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, conditions);
+    let mut status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, conditions);
+    host.publish(&mut status);
     let node = object::node(&host.shape, &host.facts, status);
     let mut attempt = 0;
     let registered = loop {
@@ -202,6 +265,9 @@ async fn register(host: &Host) -> Result<String, NodeError> {
             other => other,
         };
         match created {
+            Ok(node) if !is_ours(&node, &host.world) => {
+                return Err(NodeError::Taken { node: host.name().to_owned() });
+            }
             Ok(node) => break node,
             Err(source) if attempt >= REGISTER_ATTEMPTS => {
                 return Err(NodeError::Register { node: host.name().to_owned(), source: Box::new(source) });
@@ -212,6 +278,11 @@ async fn register(host: &Host) -> Result<String, NodeError> {
     };
     introduce(host);
     Ok(registered.metadata.uid.unwrap_or_default())
+}
+
+/// In a control plane of our own every node is; elsewhere those with our label.
+fn is_ours(node: &Node, world: &World) -> bool {
+    world.joined.as_ref().is_none_or(|joined| join::belongs_to(node.metadata.labels.as_ref(), &joined.name))
 }
 
 /// The events of a kubelet that starts.
@@ -242,13 +313,13 @@ async fn observe(
                 else {
                     continue; // a node that somebody else brought
                 };
-                if let Some(block) = block_of(&node) {
+                if let Some(block) = block_of(&node).filter(|_| host.own_port.is_none()) {
                     host.set_block(block);
                 }
                 observer.send_replace(Some(Arc::new(node)));
                 let takes = |(name, node): &(&String, &watch::Sender<Option<Arc<Node>>>)| {
-                    let shape = hosts.get(*name).map(|host| &host.shape);
-                    shape.zip(node.borrow().as_deref()).is_some_and(|(shape, node)| takes_pods(node, shape))
+                    let host = hosts.get(*name);
+                    host.zip(node.borrow().as_deref()).is_some_and(|(host, node)| takes_pods(node, host))
                 };
                 ready.send_replace(observers.iter().filter(takes).count());
             }
@@ -265,7 +336,8 @@ fn block_of(node: &Node) -> Option<Block> {
 /// Whether pods can be scheduled to a node as far as the control plane is concerned.
 ///
 /// A taint of the node's own shape may be in the control plane's domain: `node.kubernetes.io/os=windows` is in the wild.
-fn takes_pods(node: &Node, shape: &crate::shape::NodeShape) -> bool {
+fn takes_pods(node: &Node, host: &Host) -> bool {
+    let shape = &host.shape;
     let ready = node.status.as_ref().and_then(|status| status.conditions.as_ref()).is_some_and(|conditions| {
         conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
     });
@@ -275,5 +347,5 @@ fn takes_pods(node: &Node, shape: &crate::shape::NodeShape) -> bool {
             taint.key.starts_with("node.kubernetes.io/") && !own
         })
     });
-    ready && !held_back && block_of(node).is_some()
+    ready && !held_back && (host.own_port.is_some() || block_of(node).is_some())
 }

@@ -81,6 +81,9 @@ pub struct Start {
     pub directory: PathBuf,
     /// Where its output goes, both streams.
     pub log: PathBuf,
+    /// Whether its standard input stays open until everything ends; otherwise it has none.
+    #[serde(default)]
+    pub hold_stdin: bool,
 }
 
 /// A process could not be started, or did not stay.

@@ -58,6 +58,8 @@ pub enum Step {
     Build,
     /// The control plane starts.
     ControlPlane,
+    /// The control plane of somebody else's is looked at.
+    Join,
     /// The virtual nodes register.
     Nodes,
 }
@@ -69,6 +71,7 @@ impl fmt::Display for Step {
             Self::Download => "downloading the control plane",
             Self::Build => "building the control plane (once)",
             Self::ControlPlane => "starting the control plane",
+            Self::Join => "joining the control plane",
             Self::Nodes => "registering the nodes",
         })
     }

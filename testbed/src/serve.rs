@@ -6,12 +6,15 @@
 
 use std::{
     io::{self, Write as _},
+    net::SocketAddr,
+    path::PathBuf,
     process::ExitCode,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 use thiserror::Error;
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 pub use self::options::{OptionsError, ServeOptions};
@@ -19,12 +22,17 @@ use self::{ending::Ending, handlers::Handlers, state::StateDir};
 use crate::{
     clock::Clock,
     control::{self, ControlError},
-    control_plane::{self, AcquireError, CONTEXT, ControlPlane, ControlPlaneError, Front, Layout, Part, Parts},
+    control_plane::{
+        self, AcquireError, CONTEXT, Containers, ControlPlane, ControlPlaneError, Egress, Engine, Front, Layout, Part,
+        Parts,
+    },
     directory::Directory,
     fault::FaultBoard,
     fault_webhooks::{self, WebhookError, WebhookParts},
+    join::{self, JoinError, JoinOptions, Joined, Reached},
+    kubelet_api,
     network::{Network, NetworkError},
-    node::{self, NodeError},
+    node::{self, NodeError, TlsError},
     process::{Executable, ProcessError, Supervisor, supervise},
     progress::{Info, Progress, Reporter, Step, chain, millis},
     registry::{Registry, RegistryError},
@@ -73,6 +81,12 @@ pub enum ServeError {
     /// The virtual network did not start.
     #[error("the virtual network does not run")]
     Network(#[from] NetworkError),
+    /// The control plane could not be joined.
+    #[error("the control plane could not be joined")]
+    Join(#[from] JoinError),
+    /// What the API server in its container comes through cannot be used.
+    #[error("the virtual network cannot be opened to the API server in its container")]
+    EgressTls(#[source] TlsError),
     /// The virtual nodes did not start, or ended.
     #[error("the virtual nodes do not run")]
     Node(#[from] NodeError),
@@ -182,7 +196,11 @@ pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), Ser
     }
     let ending = Ending::watch(options.detached).map_err(ServeError::Process)?;
     let executable = Executable::of_this_process("serve").map_err(ServeError::Process)?;
-    let shape = Arc::new(Shape::find(&options.shape)?);
+    let mut shape = Shape::find(&options.shape)?;
+    if options.control_plane_only {
+        shape.nodes.clear();
+    }
+    let shape = Arc::new(shape);
     state::sweep().await;
     let state = StateDir::create().await?;
     state.log_to_file();
@@ -204,10 +222,25 @@ pub async fn serve(options: ServeOptions, reporter: &Reporter) -> Result<(), Ser
         registry(&options).forget(name, std::process::id()).await;
     }
     shut_down(supervisor).await;
+    tidy_up(&options).await;
     if !options.keep_state {
         state.remove().await;
     }
     result
+}
+
+/// Takes away what is neither a process nor a file of ours: containers, and nodes in somebody else's cluster.
+///
+/// Whoever ends this process by force finds them by their labels: `testbed leave` does the same.
+async fn tidy_up(options: &ServeOptions) {
+    if let Some(containers) = &options.containers {
+        Containers::remove(containers).await;
+    }
+    if let Some(join) = &options.join
+        && let Err(error) = join::leave(join).await
+    {
+        tracing::error!(error = chain(&error), "the joined nodes were not all removed");
+    }
 }
 
 /// Ends everything; a supervisor that hangs is left to see that its pipe is closed.
@@ -235,25 +268,55 @@ struct Testbed<'a> {
 impl Testbed<'_> {
     /// Returns only when something has failed.
     async fn run(self, cancel: &CancellationToken) -> Result<(), ServeError> {
-        let parts = control_plane::acquire(&self.options.acquisition(), self.supervisor, self.reporter).await?;
+        match &self.options.join {
+            Some(join) => self.joined(join, cancel).await,
+            None => self.own(cancel).await,
+        }
+    }
+
+    /// A control plane of its own, with its nodes.
+    async fn own(self, cancel: &CancellationToken) -> Result<(), ServeError> {
+        let acquisition = self.options.acquisition();
+        let (parts, containers) = match &self.options.containers {
+            Some(options) => {
+                let containers = Containers::prepare(options, &acquisition, self.supervisor, self.reporter);
+                (None, Some(containers.await.map_err(ControlPlaneError::Container)?))
+            }
+            None => (Some(control_plane::acquire(&acquisition, self.supervisor, self.reporter).await?), None),
+        };
+        let engine = match (&parts, &containers) {
+            (_, Some(containers)) => Engine::Containers(containers),
+            (Some(parts), None) => Engine::Processes(parts),
+            (None, None) => return Err(NodeError::Ended.into()), // one of them is there: see above
+        };
+        self.live(engine, parts.as_ref(), cancel).await
+    }
+
+    async fn live(
+        &self,
+        engine: Engine<'_>,
+        parts: Option<&Parts>,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServeError> {
         let started = Instant::now();
         let layout = self.state.layout();
         let clock = Clock::new(self.options.latency.factor());
         let faults = FaultBoard::default();
         let network = Network::new(clock.clone(), faults.clone(), &self.shape.features);
-        network.serve_egress(&layout.egress_socket(), cancel.clone())?;
+        let (egress, port) = self.egress(engine, &network, cancel).await?;
         if let Err(error) = network.open_loopback(cancel.clone()) {
             tracing::info!(error = chain(&error), "node ports and load balancers have no real listeners");
         }
         let outside = network.serve_outside(cancel.clone()).await?;
 
-        let front = self.options.api_front.then(|| Front {
-            faults: faults.clone(),
-            clock: clock.clone(),
-            cancel: cancel.clone(),
-        });
-        let starting = ControlPlane::start(&parts, layout, self.supervisor, &self.shape, front);
+        let api_front = self.options.api_front && parts.is_some();
+        let front = api_front.then(|| Front { faults: faults.clone(), clock: clock.clone(), cancel: cancel.clone() });
+        let starting = ControlPlane::start(engine, layout, self.supervisor, &self.shape, &egress, front);
         let control_plane = self.reporter.during(Step::ControlPlane, String::new, starting).await?;
+        if let Some(listener) = port {
+            let tls = kubelet_api::server_config(&control_plane.kubelet_tls).map_err(ServeError::EgressTls)?;
+            network.serve_egress_through_tls(listener, tls, cancel.clone());
+        }
         network.forward_api_server(control_plane.api.into());
         network.watch(control_plane.client.clone(), cancel.clone());
         let webhooks = WebhookParts {
@@ -271,9 +334,10 @@ impl Testbed<'_> {
             network,
             faults: faults.clone(),
             kubelet_tls: control_plane.kubelet_tls.clone(),
+            joined: None,
             cancel: cancel.clone(),
         };
-        let mut nodes = node::start(&world);
+        let mut nodes = node::start(&world).await?;
         let detail = || format!("{} nodes", world.shape.nodes.len());
         let ready = async {
             tokio::try_join!(
@@ -284,9 +348,126 @@ impl Testbed<'_> {
         };
         let ((), (), version) = self.reporter.during(Step::Nodes, detail, ready).await?;
 
-        let info = self.info(&parts, &control_plane, outside.to_string(), version, started);
+        let kubectl = parts.map_or_else(|| vec!["kubectl".to_owned()], kubectl_of);
+        let kubeconfig = control_plane.kubeconfig.clone();
+        let cluster = Cluster {
+            kubeconfig,
+            context: CONTEXT.into(),
+            kubectl,
+            version,
+            outside,
+            api_front,
+            shape: self.shape.clone(),
+        };
+        self.ready(cluster, started, faults, cancel).await?;
+
+        tokio::select! {
+            error = control_plane.ended() => Err(error.into()),
+            stopped = nodes.stopped() => stopped.and(Err(NodeError::Ended)).map_err(ServeError::from),
+        }
+    }
+
+    /// The nodes alone, in a control plane of somebody else's.
+    async fn joined(self, options: &JoinOptions, cancel: &CancellationToken) -> Result<(), ServeError> {
+        let started = Instant::now();
+        let Reached { client, context, server } = &join::connect(options).await?;
+        let address = join::address(options)?;
+        let shape = Arc::new(join::windows_only(self.shape.as_ref().clone())?);
+        let clock = Clock::new(self.options.latency.factor());
+        let faults = FaultBoard::default();
+        let network = Network::new(clock.clone(), faults.clone(), &shape.features);
+        let outside = network.serve_outside(cancel.clone()).await?;
+        let joining = join::tls(client, &shape, address);
+        let kubelet_tls = self.reporter.during(Step::Join, || context.clone(), joining).await?;
+        let version = version(client).await?;
+        join::lead_to_api_server(client, &network, server).await;
+        network.watch(client.clone(), cancel.clone());
+        let joined = Joined { name: join::name_of(context), address };
+        let world = World {
+            client: client.clone(),
+            clock,
+            shape: shape.clone(),
+            directory: shape.features.active_directory.then(|| Directory::open(&network)),
+            network,
+            faults: faults.clone(),
+            kubelet_tls,
+            joined: Some(joined),
+            cancel: cancel.clone(),
+        };
+        let mut nodes = node::start(&world).await?;
+        let detail = || format!("{} nodes at {address}", shape.nodes.len());
+        let ports = nodes.ports().clone();
+        let ready = async {
+            nodes.ready().await?;
+            let reaching = ports.iter().map(|(node, port)| join::reached(client, node, *port));
+            futures::future::try_join_all(reaching).await.map_err(ServeError::from)
+        };
+        self.reporter.during(Step::Nodes, detail, ready).await?;
+
+        let cluster = Cluster {
+            kubeconfig: kubeconfig_of(options),
+            context: context.clone(),
+            kubectl: ["kubectl", "--context", context].map(str::to_owned).to_vec(),
+            version,
+            outside,
+            api_front: false,
+            shape,
+        };
+        self.ready(cluster, started, faults, cancel).await?;
+        nodes.stopped().await.and(Err(NodeError::Ended)).map_err(ServeError::from)
+    }
+
+    /// Opens the way by which the API server finds the virtual network.
+    async fn egress(
+        &self,
+        engine: Engine<'_>,
+        network: &Network,
+        cancel: &CancellationToken,
+    ) -> Result<(Egress, Option<TcpListener>), ServeError> {
+        if self.options.control_plane_only {
+            return Ok((Egress::None, None));
+        }
+        match engine {
+            Engine::Processes(_) => {
+                let socket = self.state.layout().egress_socket();
+                network.serve_egress(&socket, cancel.clone())?;
+                Ok((Egress::Socket(socket), None))
+            }
+            Engine::Containers(containers) => {
+                let (addresses, host) = containers.egress();
+                let failed = |source| NetworkError::EgressPort { source };
+                let addresses: Vec<SocketAddr> = addresses.into_iter().map(|ip| (ip, 0).into()).collect();
+                let listener = TcpListener::bind(addresses.as_slice()).await.map_err(failed)?;
+                let port = listener.local_addr().map_err(failed)?.port();
+                Ok((Egress::Address(format!("{host}:{port}")), Some(listener)))
+            }
+        }
+    }
+
+    /// Opens the control socket, enters the list, and says that it is ready.
+    async fn ready(
+        &self,
+        cluster: Cluster,
+        started: Instant,
+        faults: FaultBoard,
+        cancel: &CancellationToken,
+    ) -> Result<(), ServeError> {
+        let layout: &Layout = self.state.layout();
+        let info = Info {
+            kubeconfig: cluster.kubeconfig,
+            context: cluster.context,
+            outside_proxy: format!("http://{}", cluster.outside),
+            control_socket: layout.control_socket(),
+            state_dir: layout.root().to_owned(),
+            version: cluster.version,
+            boot_ms: millis(started.elapsed()),
+            shape: cluster.shape.name.clone(),
+            latency: self.options.latency,
+            kubectl: cluster.kubectl,
+            pid: std::process::id(),
+        };
         let handlers =
-            Arc::new(Handlers::new(&info, outside, &self.shape, self.options.api_front, self.ending.clone()));
+            Arc::new(Handlers::new(&info, cluster.outside, &cluster.shape, cluster.api_front, self.ending.clone()));
         control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
         if let Some(name) = &self.options.name {
             registry(self.options).enter(name, &info).await?;
@@ -295,37 +476,33 @@ impl Testbed<'_> {
             self.ending.begin_when_idle(idle);
         }
         self.reporter.tell(Progress::Ready(Box::new(info)));
-
-        tokio::select! {
-            error = control_plane.ended() => Err(error.into()),
-            stopped = nodes.stopped() => stopped.and(Err(NodeError::Ended)).map_err(ServeError::from),
-        }
+        Ok(())
     }
+}
 
-    fn info(
-        &self,
-        parts: &Parts,
-        control_plane: &ControlPlane,
-        outside: String,
-        version: String,
-        started: Instant,
-    ) -> Info {
-        let layout: &Layout = self.state.layout();
-        let (kubectl, first) = parts.command(Part::Kubectl);
-        Info {
-            kubeconfig: control_plane.kubeconfig.clone(),
-            context: CONTEXT.into(),
-            outside_proxy: format!("http://{outside}"),
-            control_socket: layout.control_socket(),
-            state_dir: layout.root().to_owned(),
-            version,
-            boot_ms: millis(started.elapsed()),
-            shape: self.shape.name.clone(),
-            latency: self.options.latency,
-            kubectl: std::iter::once(kubectl.display().to_string()).chain(first).collect(),
-            pid: std::process::id(),
-        }
-    }
+/// What there is to know of a cluster that is ready.
+struct Cluster {
+    kubeconfig: PathBuf,
+    context: String,
+    kubectl: Vec<String>,
+    version: String,
+    outside: SocketAddr,
+    api_front: bool,
+    shape: Arc<Shape>,
+}
+
+fn kubectl_of(parts: &Parts) -> Vec<String> {
+    let (kubectl, first) = parts.command(Part::Kubectl);
+    std::iter::once(kubectl.display().to_string()).chain(first).collect()
+}
+
+/// The file that the user's clients read.
+fn kubeconfig_of(options: &JoinOptions) -> PathBuf {
+    let named = options.kubeconfig.clone();
+    let of_user = || std::env::var_os("KUBECONFIG").filter(|path| !path.is_empty()).map(PathBuf::from);
+    named.or_else(of_user).unwrap_or_else(|| {
+        etcetera::home_dir().map_or_else(|_homeless| PathBuf::from(".kube/config"), |home| home.join(".kube/config"))
+    })
 }
 
 async fn version(client: &kube::Client) -> Result<String, ServeError> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{clock::Clock, directory::Directory, fault::FaultBoard, network::Network, shape::Shape};
+use crate::{clock::Clock, directory::Directory, fault::FaultBoard, join::Joined, network::Network, shape::Shape};
 
 /// The certificates a virtual kubelet serves and trusts, in PEM.
 ///
@@ -25,6 +25,9 @@ pub struct KubeletTls {
 impl KubeletTls {
     /// The common name of the only client a virtual kubelet answers.
     pub const CLIENT: &'static str = "kube-apiserver-kubelet-client";
+
+    /// The names that API servers show a kubelet: kubeadm's (and kind's, minikube's, ours), and k3s'.
+    pub const CLIENTS: [&'static str; 2] = [Self::CLIENT, "system:apiserver"];
 }
 
 impl std::fmt::Debug for KubeletTls {
@@ -50,6 +53,8 @@ pub struct World {
     pub faults: FaultBoard,
     /// What the kubelet API serves and trusts.
     pub kubelet_tls: KubeletTls,
+    /// What is different where the control plane is somebody else's.
+    pub joined: Option<Joined>,
     /// Cancelled when the testbed ends.
     pub cancel: CancellationToken,
 }

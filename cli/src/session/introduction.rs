@@ -74,10 +74,15 @@ pub fn what_is_created(plan: &Plan, run: Option<&str>) -> String {
 #[must_use]
 pub fn without_windows_nodes(facts: &Facts) -> String {
     let nodes = facts.nodes.len();
+    let context = &facts.cluster.context;
+    let join = match context.is_empty() {
+        true => String::new(),
+        false => format!("\n  virtual Windows nodes in it: `winconform testbed join --context {context}`"),
+    };
     format!(
-        "this cluster has no Windows node ({nodes} other node{}): nothing here concerns it.\n  \
-         Add a Windows node and run again, name another cluster (--context NAME), or try the embedded one: \
-         `winconform run --testbed`",
+        "this cluster has no Windows node ({nodes} other node{}): nothing here concerns it. There are ways on:\n  \
+         a pool that is scaled to zero: `--wait-for-nodes 1` asks its autoscaler for a node and waits{join}\n  \
+         another cluster: `--context NAME`\n  the embedded one: `winconform run --testbed`",
         if nodes == 1 { "" } else { "s" }
     )
 }

@@ -18,32 +18,41 @@ pub(super) async fn find(name: &str) -> Result<Info, CliError> {
     Standing::of_user().find(name).await?.ok_or_else(|| CliError::NoTestbed { name: name.to_owned() })
 }
 
-pub(super) async fn up(name: &str, shape: &ShapeArguments, terminal: Terminal) -> Result<u8, CliError> {
+/// A standing testbed's options; the shape is read now, so that a bad one costs no boot.
+pub(super) fn options(shape: &ShapeArguments) -> Result<ServeOptions, CliError> {
     Shape::find(&shape.shape)?;
-    let options = ServeOptions {
+    Ok(ServeOptions {
         shape: Shape::anchored(&shape.shape),
         latency: shape.latency,
         control_plane_dir: shape.control_plane_dir.clone(),
         api_front: true, // whoever keeps one may put any fault into it
         ..ServeOptions::default()
-    };
-    let display = Display::new(terminal, Detail::Everything);
-    let stop = listen_for_signals(&display)?;
-    let executable = own_executable()?;
-    let testbeds = Standing::of_user();
-    let up = testbeds.up(&executable, &options, name, |progress| display.testbed(&progress));
-    let started = tokio::select! {
-        started = up => started,
-        () = stop.cancelled() => return Err(CliError::Stopped),
-    };
-    display.finish();
-    let info = started?;
+    })
+}
+
+pub(super) async fn up(name: &str, options: &ServeOptions, terminal: Terminal) -> Result<u8, CliError> {
+    let info = start(name, options, terminal).await?;
     terminal.out(&exports(&info));
     let of = if name == "default" { String::new() } else { format!(" --name {name}") };
     terminal.say(format_args!(
         "# `eval \"$(winconform testbed env{of})\"` sets this; `winconform testbed down{of}` stops it"
     ));
     Ok(0)
+}
+
+/// Starts one and shows how that goes.
+pub(super) async fn start(name: &str, options: &ServeOptions, terminal: Terminal) -> Result<Info, CliError> {
+    let display = Display::new(terminal, Detail::Everything);
+    let stop = listen_for_signals(&display)?;
+    let executable = own_executable()?;
+    let testbeds = Standing::of_user();
+    let up = testbeds.up(&executable, options, name, |progress| display.testbed(&progress));
+    let started = tokio::select! {
+        started = up => started,
+        () = stop.cancelled() => return Err(CliError::Stopped),
+    };
+    display.finish();
+    Ok(started?)
 }
 
 pub(super) async fn down(name: &str, terminal: Terminal) -> Result<u8, CliError> {

@@ -7,11 +7,13 @@
 mod access;
 mod bad_input;
 mod command;
+mod containers;
 mod credentials;
 mod defects;
 mod documents;
 mod house;
 mod interrupted;
+mod joining;
 mod literal;
 mod permissions;
 mod preparing;

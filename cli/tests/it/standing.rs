@@ -48,11 +48,14 @@ pub(crate) fn kubeconfig() -> String {
 
 /// A client of it.
 pub(crate) fn client() -> kube::Client {
-    block_on(async {
-        let kubeconfig = kube::config::Kubeconfig::read_from(&info().kubeconfig).unwrap();
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
-        kube::Client::try_from(config).unwrap()
-    })
+    block_on(client_of(&info().kubeconfig))
+}
+
+/// A client of the cluster of a kubeconfig.
+pub(crate) async fn client_of(kubeconfig: &std::path::Path) -> kube::Client {
+    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
+    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+    kube::Client::try_from(config).unwrap()
 }
 
 /// Runs a future beside the shared testbed.

@@ -74,6 +74,9 @@ impl Taint {
     }
 }
 
+/// The label by which a virtual node says whether others' pods can reach its own.
+const DATAPATH: &str = "winconform.io/datapath";
+
 /// What is known of a node. Fields the node does not fill are empty, never invented.
 #[derive(Debug, Clone)]
 pub struct NodeFacts {
@@ -126,6 +129,13 @@ impl NodeFacts {
         } else {
             None
         }
+    }
+
+    /// Whether it is a virtual node that joined a cluster of others, to which no network leads from there
+    /// (`winconform testbed join`).
+    #[must_use]
+    pub fn is_apart(&self) -> bool {
+        self.labels.get(DATAPATH).is_some_and(|datapath| datapath == "none")
     }
 
     /// Whether a taint of the operator's keeps pods off that do not tolerate it.

@@ -143,6 +143,9 @@ impl Plan {
             if here.is_empty() && not_applicable.is_none() {
                 not_applicable = Some(format!("no node takes the pods of `{}`", needed.fixture.name));
             }
+            if let Some(why) = apart(&here, available).filter(|_| not_applicable.is_none()) {
+                not_applicable = Some(why);
+            }
             let wanted = of_kind.filter(|key| needed.extent == Extent::Everywhere || here.contains(key));
             waits.extend(wanted.map(|key| Awaited {
                 key: key.clone(),
@@ -250,6 +253,15 @@ fn available_fixtures(checks: &[&'static Check], facts: &Facts) -> BTreeMap<Fixt
 fn linux_node(facts: &Facts) -> Option<&NodeFacts> {
     let is_control_plane = |node: &&NodeFacts| node.labels.contains_key("node-role.kubernetes.io/control-plane");
     facts.open_nodes(Os::Linux).find(is_control_plane).or_else(|| facts.open_nodes(Os::Linux).next())
+}
+
+/// Why a fixture's pods cannot be reached: they are on a real node where the Windows nodes are virtual.
+fn apart(here: &BTreeSet<&FixtureKey>, available: &BTreeMap<FixtureKey, PlannedFixture>) -> Option<String> {
+    let is_apart =
+        |key: &FixtureKey| available.get(key).is_some_and(|planned| planned.nodes.iter().any(NodeFacts::is_apart));
+    let windows_are_apart = available.keys().any(is_apart);
+    let real = here.iter().find(|key| windows_are_apart && !is_apart(key))?;
+    Some(format!("no network leads from the virtual Windows nodes to `{}` on a real node", real.name))
 }
 
 /// Whether a fixture's place belongs to a check's place.

@@ -1,7 +1,7 @@
 //! A Windows pod reaches the web server through the node ports of other nodes.
 
 use winconform_harness::{
-    Answer, Check, Context, Explain, Extent, Failure, Stage, Use,
+    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
     cluster::Os,
     probe::{Aim, judge},
 };
@@ -24,6 +24,7 @@ pub(super) const CHECK: Check = Check {
     passing: "From each node of the target, the ports of the next Windows node and of a Linux node brought the page every time.",
     silent_on: "The port of the pod's own node.",
     level: Level::Extended,
+    needs: &[Need::OpenNode, Need::NodePorts],
     uses: &[
         Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled },
         Use::ready(&WIN_WEBSERVER),

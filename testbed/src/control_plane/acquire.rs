@@ -12,6 +12,7 @@ use std::{
 
 use etcetera::BaseStrategy as _;
 
+pub(crate) use self::build::sources_name;
 pub use self::{
     error::AcquireError,
     parts::{Part, Parts},
@@ -42,6 +43,30 @@ pub struct Acquisition {
     pub etcd_site: String,
     /// The Go command to build with.
     pub go: PathBuf,
+    /// What it is to run on, where it is one program for a container; otherwise this machine.
+    pub platform: Option<Platform>,
+}
+
+/// An operating system and a processor, as Go names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Platform {
+    /// For example `linux`.
+    pub os: &'static str,
+    /// For example `amd64`.
+    pub arch: &'static str,
+}
+
+impl Platform {
+    /// Whether this machine is one.
+    #[must_use]
+    pub fn is_here(self) -> bool {
+        let arch = match std::env::consts::ARCH {
+            "x86_64" => "amd64",
+            "aarch64" => "arm64",
+            other => other,
+        };
+        self.os == std::env::consts::OS && self.arch == arch
+    }
 }
 
 impl Acquisition {
@@ -63,6 +88,7 @@ impl Acquisition {
             kubernetes_site: Self::KUBERNETES_SITE.into(),
             etcd_site: Self::ETCD_SITE.into(),
             go: "go".into(),
+            platform: None,
         }
     }
 }
@@ -83,14 +109,18 @@ pub async fn acquire(
     if let Some(parts) = options.assets.as_deref().and_then(|assets| Parts::find(assets).ok()) {
         return Ok(parts);
     }
-    if let Some(parts) = cached(&options.cache) {
+    if let Some(parts) = cached(options) {
         return Ok(parts);
     }
     let _lock = lock(&options.cache, reporter).await?;
-    if let Some(parts) = cached(&options.cache) {
+    if let Some(parts) = cached(options) {
         return Ok(parts); // by whoever held the lock before
     }
     remove_leftovers(&options.cache).await;
+    if options.platform.is_some() {
+        // A release has a program for each part, and an image is made of one.
+        return build::build(options, supervisor, reporter, "an image is made of one program").await;
+    }
     match release::download(options, reporter).await? {
         release::Outcome::Installed(parts) => Ok(parts),
         release::Outcome::Unavailable(why) => {
@@ -101,10 +131,12 @@ pub async fn acquire(
 }
 
 /// What an earlier testbed left in the cache.
-fn cached(cache: &Path) -> Option<Parts> {
-    [cache.join(build::directory_name()), cache.join(release::DIRECTORY)]
-        .iter()
-        .find_map(|directory| Parts::find(directory).ok())
+fn cached(options: &Acquisition) -> Option<Parts> {
+    let built = Parts::find(&options.cache.join(build::directory_name(options.platform))).ok();
+    match options.platform {
+        Some(_) => built,
+        None => built.or_else(|| Parts::find(&options.cache.join(release::DIRECTORY)).ok()),
+    }
 }
 
 /// Holds the cache's lock, after whoever else holds it.

@@ -1,8 +1,11 @@
 //! The command lines of the control plane's parts.
 
-use std::{net::Ipv4Addr, path::Path};
+use std::{
+    net::Ipv4Addr,
+    path::{Path, PathBuf},
+};
 
-use super::layout::Layout;
+use super::{layout::Layout, pki::EGRESS};
 use crate::api_front;
 
 /// The API server's address inside the cluster. Virtual: the network leads it to the real one.
@@ -19,10 +22,28 @@ pub const POD_RANGE: &str = "10.244.0.0/16";
 /// Where Services get their addresses from.
 pub const SERVICE_RANGE: &str = "10.96.0.0/16";
 
-/// etcd listens on Unix sockets: no port to be taken, and nobody else on the machine can read it.
-pub(super) fn etcd(layout: &Layout) -> Vec<String> {
-    let clients = unix(&layout.etcd_socket());
-    let peers = unix(&layout.etcd_peer_socket());
+/// Where the parts run, which decides how they find each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// Processes of this machine.
+    Here,
+    /// Containers that share a network of their own.
+    Containers,
+}
+
+impl Place {
+    /// Where etcd listens for clients and for peers: here on Unix sockets, so that there is no port to be taken and
+    /// nobody else on the machine can read it.
+    fn etcd(self, layout: &Layout) -> (String, String) {
+        match self {
+            Self::Here => (unix(&layout.etcd_socket()), unix(&layout.etcd_peer_socket())),
+            Self::Containers => ("http://127.0.0.1:2379".into(), "http://127.0.0.1:2380".into()),
+        }
+    }
+}
+
+pub(super) fn etcd(layout: &Layout, place: Place) -> Vec<String> {
+    let (clients, peers) = place.etcd(layout);
     vec![
         "--name=testbed".into(),
         format!("--data-dir={}", layout.etcd_data().display()),
@@ -46,18 +67,17 @@ pub(super) fn behind_front(layout: &Layout) -> Vec<String> {
     ]
 }
 
-pub(super) fn api_server(layout: &Layout, port: u16) -> Vec<String> {
+pub(super) fn api_server(layout: &Layout, place: Place, port: u16) -> Vec<String> {
     let file = |flag: &str, name: &str| format!("--{flag}={}", layout.pki(name).display());
+    let bind = if place == Place::Here { "127.0.0.1" } else { "0.0.0.0" };
     vec![
-        format!("--etcd-servers={}", unix(&layout.etcd_socket())),
-        "--bind-address=127.0.0.1".into(),
+        format!("--etcd-servers={}", place.etcd(layout).0),
+        format!("--bind-address={bind}"),
         format!("--secure-port={port}"),
         format!("--advertise-address={API_ADDRESS}"),
-        format!("--egress-selector-config-file={}", layout.egress_configuration().display()),
         file("tls-cert-file", "apiserver.crt"),
         file("tls-private-key-file", "apiserver.key"),
         file("client-ca-file", "ca.crt"),
-        file("kubelet-certificate-authority", "ca.crt"),
         file("kubelet-client-certificate", "kubelet-client.crt"),
         file("kubelet-client-key", "kubelet-client.key"),
         // The default begins with the host name, which costs a DNS question.
@@ -104,9 +124,47 @@ fn client_flags() -> [String; 4] {
     ]
 }
 
+/// What makes the API server send its connections to pods, Services and kubelets to the virtual network. Without it
+/// the API server dials them itself, and believes whatever certificate a kubelet shows, as kubeadm sets it up.
+pub(super) fn through_egress(layout: &Layout) -> Vec<String> {
+    vec![
+        format!("--egress-selector-config-file={}", layout.egress_configuration().display()),
+        format!("--kubelet-certificate-authority={}", layout.pki("ca.crt").display()),
+    ]
+}
+
+/// How the API server finds the virtual network.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Egress {
+    /// On a Unix socket of this machine.
+    Socket(PathBuf),
+    /// At a host and a port, from a container.
+    Address(String),
+    /// Not at all: it dials the real network.
+    None,
+}
+
 /// Sends the API server's connections to pods, Services and kubelets to the virtual network.
-pub(super) fn egress_configuration(socket: &Path) -> String {
-    format!(
+pub(super) fn egress_configuration(egress: &Egress, layout: &Layout) -> Option<String> {
+    // A JSON string is a YAML string, whatever is in it.
+    let transport = match egress {
+        Egress::Socket(socket) => {
+            format!("uds:\n        udsName: {}", serde_json::Value::from(socket.display().to_string()))
+        }
+        Egress::Address(address) => {
+            let text = |value: String| serde_json::Value::from(value);
+            let file = |name: &str| text(layout.pki(name).display().to_string());
+            format!(
+                "tcp:\n        url: {}\n        tlsConfig: {{caBundle: {}, clientCert: {}, clientKey: {}, tlsServerName: {EGRESS}}}",
+                text(format!("https://{address}")),
+                file("ca.crt"),
+                file("kubelet-client.crt"),
+                file("kubelet-client.key")
+            )
+        }
+        Egress::None => return None,
+    };
+    Some(format!(
         "apiVersion: apiserver.k8s.io/v1beta1
 kind: EgressSelectorConfiguration
 egressSelections:
@@ -114,12 +172,9 @@ egressSelections:
   connection:
     proxyProtocol: HTTPConnect
     transport:
-      uds:
-        udsName: {}
-",
-        // A JSON string is a YAML string, whatever is in it.
-        serde_json::Value::from(socket.display().to_string())
-    )
+      {transport}
+"
+    ))
 }
 
 fn unix(socket: &Path) -> String {

@@ -76,6 +76,22 @@ impl Layout {
         self.root.join("control.sock")
     }
 
+    /// The files that the control plane's parts read.
+    pub(crate) async fn files(&self) -> io::Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for directory in [self.root.clone(), self.root.join("pki")] {
+            let mut entries = tokio::fs::read_dir(directory).await?;
+            while let Some(entry) = entries.next_entry().await? {
+                let file = entry.path();
+                let read = ["kubeconfig", "yaml", "crt", "key", "pub"];
+                if file.extension().and_then(|extension| extension.to_str()).is_some_and(|own| read.contains(&own)) {
+                    files.push(file);
+                }
+            }
+        }
+        Ok(files)
+    }
+
     /// Writes a file that only its owner can read.
     pub(crate) async fn write(path: &Path, text: impl AsRef<[u8]>) -> io::Result<()> {
         use tokio::io::AsyncWriteExt as _;

@@ -75,7 +75,7 @@ impl Pki {
         ])?;
         api_names.extend(api_addresses.iter().map(|address| SanType::IpAddress(IpAddr::V4(*address))));
 
-        let mut kubelet_names = Vec::new();
+        let mut kubelet_names = names(&[EGRESS])?;
         for (name, address) in nodes {
             kubelet_names.extend(names(&[name])?);
             kubelet_names.push(SanType::IpAddress(IpAddr::V4(address)));
@@ -112,6 +112,19 @@ impl Pki {
             client_ca: self.authority.as_str().into(),
         }
     }
+}
+
+/// The name of the virtual network's entrance, where the API server comes through TLS: its certificate is the kubelets'.
+pub(crate) const EGRESS: &str = "winconform-egress";
+
+/// What kubelets serve with that join a control plane of somebody else's, whose `authority` signs its API server's
+/// client certificate. Their own certificate nobody has to know: clusters that are joined do not check it.
+pub(crate) fn kubelet_alone(nodes: &[String], address: Ipv4Addr, authority: String) -> Result<KubeletTls, PkiError> {
+    let own = Authority::new()?;
+    let mut alternatives = names(&nodes.iter().map(String::as_str).collect::<Vec<_>>())?;
+    alternatives.push(SanType::IpAddress(IpAddr::V4(address)));
+    let identity = own.server("kubelet", alternatives)?;
+    Ok(KubeletTls { certificate: identity.certificate.into(), key: identity.key.into(), client_ca: authority.into() })
 }
 
 struct Authority {

@@ -41,8 +41,18 @@ fn rustls_takes_the_kubelet_certificate_with_its_key() {
 }
 
 #[test]
+fn an_api_server_in_a_container_shows_its_certificate_to_the_virtual_network() {
+    let text = flags::egress_configuration(&Egress::Address("host:1".into()), &layout()).unwrap();
+    let read: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
+    let tcp = &read["egressSelections"][0]["connection"]["transport"]["tcp"];
+    assert_eq!(tcp["url"], "https://host:1");
+    assert_eq!(tcp["tlsConfig"]["tlsServerName"], "winconform-egress");
+    assert_eq!(tcp["tlsConfig"]["clientKey"], "/tmp/winconform-testbed-abc/pki/kubelet-client.key");
+}
+
+#[test]
 fn the_egress_configuration_is_yaml_whatever_the_path() {
-    let text = flags::egress_configuration(Path::new("/tmp/a: \"b\" #c/egress.sock"));
+    let text = flags::egress_configuration(&Egress::Socket("/tmp/a: \"b\" #c/egress.sock".into()), &layout()).unwrap();
     let read: serde_json::Value = serde_saphyr::from_str(&text).unwrap();
     assert_eq!(
         read["egressSelections"][0]["connection"]["transport"]["uds"]["udsName"],
@@ -54,8 +64,8 @@ fn the_egress_configuration_is_yaml_whatever_the_path() {
 fn nothing_of_a_testbed_listens_beyond_the_machine_or_on_a_fixed_port() {
     let layout = layout();
     let all = [
-        flags::etcd(&layout),
-        flags::api_server(&layout, 12345),
+        flags::etcd(&layout, Place::Here),
+        [flags::api_server(&layout, Place::Here, 12345), flags::through_egress(&layout)].concat(),
         flags::controller_manager(&layout),
         flags::scheduler(&layout),
     ];

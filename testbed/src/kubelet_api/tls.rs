@@ -62,14 +62,17 @@ pub(crate) fn server_config(tls: &KubeletTls) -> Result<Arc<ServerConfig>, TlsEr
     Ok(Arc::new(config))
 }
 
-/// Whether a verified certificate is the API server's: whether it carries that common name.
+/// Whether a verified certificate is the API server's: whether it carries one of those common names.
 ///
 /// The name is looked for as DER writes it: the object identifier 2.5.4.3, a
 /// string type, its length, and the text. The testbed's authority has another name.
 pub(super) fn is_api_server(certificate: &CertificateDer<'_>) -> bool {
+    KubeletTls::CLIENTS.iter().any(|name| is_called(certificate, name.as_bytes()))
+}
+
+fn is_called(certificate: &CertificateDer<'_>, name: &[u8]) -> bool {
     const COMMON_NAME: [u8; 5] = [0x06, 0x03, 0x55, 0x04, 0x03];
     const STRING_TYPES: [u8; 2] = [0x0C, 0x13]; // UTF8String, PrintableString
-    let name = KubeletTls::CLIENT.as_bytes();
     let expected = COMMON_NAME.len() + 2 + name.len();
     certificate.as_ref().windows(expected).any(|window| {
         let Some((kind, rest)) = window.strip_prefix(&COMMON_NAME).and_then(<[u8]>::split_first) else { return false };

@@ -5,19 +5,26 @@
 //! kubelet as `CONNECT 10.244.0.5:80`. The outside vantage is the same on a TCP
 //! port, from another [`Source`].
 
-use std::{net::SocketAddr, net::SocketAddrV4, path::Path, path::PathBuf, time::Duration};
+use std::{
+    net::{SocketAddr, SocketAddrV4},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use thiserror::Error;
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt as _},
     net::{TcpListener, UnixListener},
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     ConnectError, Network, Source,
     connect_request::{self, HeadError, ProxyRequest},
 };
+use crate::kubelet_api;
 
 /// How long a proxy tries to connect, in real time: longer than whoever uses it waits.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -34,6 +41,12 @@ pub enum NetworkError {
     Egress {
         /// Its file.
         path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// No port could be opened for the API server's egress.
+    #[error("no port could be opened for the API server in its container")]
+    EgressPort {
         /// Why not.
         source: std::io::Error,
     },
@@ -68,6 +81,41 @@ impl Network {
             }
         });
         Ok(())
+    }
+
+    /// The same on a TCP port through TLS, for an API server in a container, which alone is let in.
+    pub(crate) fn serve_egress_through_tls(
+        &self,
+        listener: TcpListener,
+        tls: Arc<rustls::ServerConfig>,
+        cancel: CancellationToken,
+    ) {
+        let (network, acceptor) = (self.clone(), TlsAcceptor::from(tls));
+        tokio::spawn(async move {
+            loop {
+                let accepted = tokio::select! {
+                    () = cancel.cancelled() => return,
+                    accepted = listener.accept() => accepted,
+                };
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        pause("egress port", &error, &cancel).await;
+                        continue;
+                    }
+                };
+                let (network, acceptor, cancel) = (network.clone(), acceptor.clone(), cancel.clone());
+                tokio::spawn(async move {
+                    match acceptor.accept(stream).await {
+                        Ok(stream) if kubelet_api::is_api_server(&stream) => {
+                            network.take(stream, Source::ApiServer, &cancel);
+                        }
+                        Ok(_) => tracing::warn!("somebody else than the API server knocked at the egress port"),
+                        Err(error) => tracing::debug!(%error, "TLS handshake at the egress port"),
+                    }
+                });
+            }
+        });
     }
 
     /// Opens the HTTP proxy that is the outside vantage on a free port of 127.0.0.1, until `cancel`.

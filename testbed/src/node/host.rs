@@ -8,6 +8,7 @@ use std::{
     },
 };
 
+use k8s_openapi::api::core::v1::{DaemonEndpoint, NodeDaemonEndpoints, NodeStatus};
 use tokio::sync::watch;
 
 use super::{
@@ -17,6 +18,7 @@ use super::{
 use crate::{
     fault::{NodeEffect, NodeEffects},
     image::{self, HostPlatform, Image},
+    kubelet_api::OwnPort,
     network::NodeFacts,
     pod::Cell,
     shape::NodeShape,
@@ -33,6 +35,8 @@ pub(crate) struct Host {
     pub(crate) addresses: Addresses,
     /// The pods that run here, for the kubelet API.
     pub(crate) pods: Pods,
+    /// The real port of its kubelet API, where the control plane is somebody else's.
+    pub(crate) own_port: Option<OwnPort>,
     block: watch::Sender<Option<Block>>,
     started_pods: AtomicU64,
 }
@@ -48,10 +52,28 @@ impl Host {
             images,
             addresses: Addresses::default(),
             pods: Pods::default(),
+            own_port: None,
             block: watch::Sender::new(None),
             started_pods: AtomicU64::new(0),
             shape,
         }
+    }
+
+    /// The same node with a real port, and with addresses for pods that nobody assigns.
+    pub(super) fn at(mut self, port: OwnPort, block: Option<Block>) -> Self {
+        self.own_port = Some(port);
+        self.block.send_replace(block);
+        self
+    }
+
+    /// Says in a node's status where its kubelet really listens, where that is not in the virtual network.
+    pub(super) fn publish(&self, status: &mut NodeStatus) {
+        let Some(own) = self.own_port.as_ref().map(OwnPort::address) else { return };
+        for address in status.addresses.iter_mut().flatten().filter(|address| address.type_ == "InternalIP") {
+            address.address = own.ip().to_string();
+        }
+        status.daemon_endpoints =
+            Some(NodeDaemonEndpoints { kubelet_endpoint: Some(DaemonEndpoint { port: own.port().into() }) });
     }
 
     /// The node's name.

@@ -113,7 +113,7 @@ fn spawn(start: &Start) -> io::Result<Child> {
         .args(&start.arguments)
         .envs(start.environment.iter().map(|(name, value)| (name, value)))
         .current_dir(&start.directory)
-        .stdin(Stdio::null())
+        .stdin(if start.hold_stdin { Stdio::piped() } else { Stdio::null() })
         .stdout(log.try_clone()?)
         .stderr(log)
         .process_group(0)
@@ -122,6 +122,7 @@ fn spawn(start: &Start) -> io::Result<Child> {
 }
 
 async fn until_end(id: u64, mut child: Child) -> (u64, bool, String) {
+    let _held = child.stdin.take(); // waiting would close it
     match child.wait().await {
         Ok(status) => (id, status.success(), in_words(status)),
         Err(error) => (id, false, format!("unknown: {error}")),

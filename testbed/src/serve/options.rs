@@ -1,12 +1,13 @@
 //! How a testbed is asked for, and the arguments that say so to its process.
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
 
 use thiserror::Error;
 
 use crate::{
     clock::{Latency, LatencyError},
-    control_plane::Acquisition,
+    control_plane::{Acquisition, ContainerOptions},
+    join::JoinOptions,
     shape::DEFAULT_SHAPE,
 };
 
@@ -39,6 +40,12 @@ pub struct ServeOptions {
     pub exit_when_idle: Option<Duration>,
     /// Whether the testbed's directory with its logs stays when it ends.
     pub keep_state: bool,
+    /// Whether the control plane runs in containers, and in which.
+    pub containers: Option<ContainerOptions>,
+    /// Whether there is a control plane and nothing else: no nodes, and no network of ours that it must use.
+    pub control_plane_only: bool,
+    /// The control plane of somebody else's that the nodes join, in place of one of their own.
+    pub join: Option<JoinOptions>,
 }
 
 impl Default for ServeOptions {
@@ -57,6 +64,9 @@ impl Default for ServeOptions {
             detached: false,
             exit_when_idle: None,
             keep_state: false,
+            containers: None,
+            control_plane_only: false,
+            join: None,
         }
     }
 }
@@ -74,6 +84,14 @@ pub enum OptionsError {
     /// The latency is no good.
     #[error("the latency is no good")]
     Latency(#[from] LatencyError),
+    /// The address is no good.
+    #[error("`{text}` is no IPv4 address")]
+    Address {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        source: std::net::AddrParseError,
+    },
     /// The number of seconds is no good.
     #[error("`{text}` is not a number of seconds")]
     Seconds {
@@ -89,6 +107,7 @@ impl ServeOptions {
     #[must_use]
     pub fn to_args(&self) -> Vec<String> {
         let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.display().to_string());
+        let (containers, join) = (self.containers.clone().unwrap_or_default(), self.join.clone().unwrap_or_default());
         let values = [
             ("--shape", Some(self.shape.clone())),
             ("--latency", Some(self.latency.to_string())),
@@ -99,9 +118,21 @@ impl ServeOptions {
             ("--go", path(&self.go)),
             ("--name", self.name.clone()),
             ("--registry", path(&self.registry)),
+            ("--container-engine", path(&containers.engine)),
+            ("--control-plane-image", containers.image),
+            ("--join-kubeconfig", path(&join.kubeconfig)),
+            ("--join-context", join.context),
+            ("--join-address", join.address.map(|address| address.to_string())),
             ("--exit-when-idle", self.exit_when_idle.map(|idle| idle.as_secs().to_string())),
         ];
-        let flags = [("--api-front", self.api_front), ("--detached", self.detached), ("--keep-state", self.keep_state)];
+        let flags = [
+            ("--containers", self.containers.is_some()),
+            ("--join", self.join.is_some()),
+            ("--control-plane-only", self.control_plane_only),
+            ("--api-front", self.api_front),
+            ("--detached", self.detached),
+            ("--keep-state", self.keep_state),
+        ];
         let values = values.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", value?)));
         values.chain(flags.into_iter().filter(|(_, set)| *set).map(|(name, _)| name.to_owned())).collect()
     }
@@ -137,6 +168,14 @@ impl ServeOptions {
                 "--registry" => options.registry = Some(value()?.into()),
                 "--exit-when-idle" => options.exit_when_idle = Some(seconds(&value()?)?),
                 "--api-front" => options.api_front = true,
+                "--containers" => drop(options.containers.get_or_insert_default()),
+                "--container-engine" => options.containers.get_or_insert_default().engine = Some(value()?.into()),
+                "--control-plane-image" => options.containers.get_or_insert_default().image = Some(value()?),
+                "--control-plane-only" => options.control_plane_only = true,
+                "--join" => drop(options.join.get_or_insert_default()),
+                "--join-kubeconfig" => options.join.get_or_insert_default().kubeconfig = Some(value()?.into()),
+                "--join-context" => options.join.get_or_insert_default().context = Some(value()?),
+                "--join-address" => options.join.get_or_insert_default().address = Some(address(&value()?)?),
                 "--detached" => options.detached = true,
                 "--keep-state" => options.keep_state = true,
                 _ => return Err(OptionsError::Unknown(argument.clone())),
@@ -159,8 +198,13 @@ impl ServeOptions {
             etcd_site: site(&self.etcd_site, usual.etcd_site),
             go: self.go.clone().unwrap_or(usual.go),
             assets: usual.assets,
+            platform: usual.platform,
         }
     }
+}
+
+fn address(text: &str) -> Result<Ipv4Addr, OptionsError> {
+    text.parse().map_err(|source| OptionsError::Address { text: text.to_owned(), source })
 }
 
 fn seconds(text: &str) -> Result<Duration, OptionsError> {
@@ -188,6 +232,13 @@ mod tests {
             detached: true,
             exit_when_idle: Some(Duration::from_secs(90)),
             keep_state: true,
+            containers: Some(ContainerOptions { engine: Some("podman".into()), image: Some("r/cp:1".into()) }),
+            control_plane_only: true,
+            join: Some(JoinOptions {
+                kubeconfig: Some("/k".into()),
+                context: Some("kind-x".into()),
+                address: "172.18.0.1".parse().ok(),
+            }),
         };
         for options in [all, ServeOptions::default()] {
             assert_eq!(ServeOptions::from_args(&options.to_args()).unwrap(), options);

@@ -94,6 +94,7 @@ fn only(cache: &Path, site: &str) -> Acquisition {
         kubernetes_site: site.to_owned(),
         etcd_site: site.to_owned(),
         go: PathBuf::from("/nowhere/go"),
+        platform: None,
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 use sha2::{Digest as _, Sha256};
 use tokio::process::Command;
 
-use super::{AcquireError, Acquisition, Parts, install, parts::MULTI_CALL, unfinished};
+use super::{AcquireError, Acquisition, Parts, Platform, install, parts::MULTI_CALL, unfinished};
 use crate::{
     process::{Start, Supervisor},
     progress::{Reporter, Step},
@@ -32,7 +32,15 @@ const SELF_UPDATING: (u32, u32) = (1, 21);
 const TAIL_LINES: usize = 12;
 
 /// The name of the build's directory in the cache: another one as soon as a source changes.
-pub(super) fn directory_name() -> String {
+pub(super) fn directory_name(platform: Option<Platform>) -> String {
+    match platform.filter(|platform| !platform.is_here()) {
+        Some(Platform { os, arch }) => format!("{}-{os}-{arch}", sources_name()),
+        None => sources_name(),
+    }
+}
+
+/// A name for the sources, another one as soon as one of them changes.
+pub(crate) fn sources_name() -> String {
     let mut hash = Sha256::new();
     for (name, text) in SOURCES {
         hash.update(name);
@@ -66,7 +74,7 @@ pub(super) async fn build(
     let process = supervisor.spawn(start(options, work.path(), sources.path(), &log)).await?;
     let ended = reporter.during(Step::Build, || Counted::of(&log).to_string(), process.ended()).await;
     if ended.success {
-        return install(work, cache, &directory_name()).await;
+        return install(work, cache, &directory_name(options.platform)).await;
     }
     let log_tail = crate::process::tail(&log, TAIL_LINES);
     if log_tail.iter().any(|line| line.contains("no space left on device")) {
@@ -90,13 +98,23 @@ fn start(options: &Acquisition, work: &Path, sources: &Path, log: &Path) -> Star
             work.join(MULTI_CALL).display().to_string(),
             ".".into(),
         ],
-        environment: vec![
-            ("CGO_ENABLED".into(), "0".into()), // static, so that it runs anywhere
-            ("GOWORK".into(), "off".into()),
-        ],
+        environment: environment(options.platform),
         directory: sources.to_owned(),
         log: log.to_owned(),
+        hold_stdin: false,
     }
+}
+
+fn environment(platform: Option<Platform>) -> Vec<(String, String)> {
+    let own = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let mut environment = vec![
+        own("CGO_ENABLED", "0"), // static, so that it runs anywhere
+        own("GOWORK", "off"),
+    ];
+    if let Some(Platform { os, arch }) = platform {
+        environment.extend([own("GOOS", os), own("GOARCH", arch)]);
+    }
+    environment
 }
 
 /// Without its version the API server takes itself for v0.0.0, and refuses to start.

@@ -61,6 +61,11 @@ impl Parts {
         if missing.is_empty() { Ok(Self { directory, multi_call: false }) } else { Err(missing) }
     }
 
+    /// The one file that can be every part, where it is that.
+    pub(crate) fn one_program(&self) -> Option<PathBuf> {
+        self.multi_call.then(|| self.directory.join(MULTI_CALL))
+    }
+
     /// The directory.
     #[must_use]
     pub fn directory(&self) -> &Path {
