@@ -3,14 +3,20 @@
 //! Where there is none the tests say so and are skipped, unless
 //! `WINCONFORM_NEEDS_CONTAINERS` is set, as `.ci/run` does where it started one.
 
-use std::process::Command;
+use std::{
+    process::Command,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use winconform_reports::{Report, read_log};
 
 use crate::command::Home;
 
+/// Each of these tests counts all containers, so they run one after the other.
+static ALONE: Mutex<()> = Mutex::new(());
+
 /// The engine's command, where one answers.
-fn engine() -> Option<&'static str> {
+fn engine() -> Option<(&'static str, MutexGuard<'static, ()>)> {
     let answers = |engine: &&str| {
         Command::new(engine)
             .args(["version", "--format", "{{.Server.Version}}"])
@@ -23,7 +29,7 @@ fn engine() -> Option<&'static str> {
     if found.is_none() {
         println!("skipped: no container engine answers");
     }
-    found
+    Some((found?, ALONE.lock().unwrap_or_else(PoisonError::into_inner)))
 }
 
 fn containers_left(engine: &str) -> String {
@@ -33,7 +39,7 @@ fn containers_left(engine: &str) -> String {
 
 #[test]
 fn a_control_plane_in_containers_conforms_and_leaves_none() {
-    let Some(engine) = engine() else { return };
+    let Some((engine, _alone)) = engine() else { return };
     let home = Home::new();
     let before = containers_left(engine);
     let done = home.run(&format!("run --testbed=container --container-engine {engine} --shape one-build --out run"));
@@ -45,7 +51,7 @@ fn a_control_plane_in_containers_conforms_and_leaves_none() {
 
 #[test]
 fn containers_end_with_a_run_that_is_killed() {
-    let Some(engine) = engine() else { return };
+    let Some((engine, _alone)) = engine() else { return };
     let home = Home::new();
     let before = containers_left(engine);
     let line = format!("run --testbed=container --container-engine {engine} --latency real --out run");
