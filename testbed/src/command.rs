@@ -34,6 +34,7 @@ use futures::future::{BoxFuture, FutureExt};
 use thiserror::Error;
 
 pub(crate) use self::{
+    curl::secure,
     environment::Environment,
     files::{Files, Scratch},
     io::{Chunk, Io, Output, Sink, Stdin, Stream},
@@ -43,6 +44,7 @@ pub(crate) use self::{
 use crate::{
     clock::Clock,
     directory::{FileError, Member, Unc},
+    fault::FaultBoard,
     image,
 };
 
@@ -138,6 +140,8 @@ pub(crate) struct Session {
     pub(crate) adapter: Adapter,
     /// How time passes.
     pub(crate) clock: Clock,
+    /// Which defects are in force, for programs that are part of a cluster's machinery.
+    pub(crate) faults: FaultBoard,
 }
 
 impl Session {
@@ -241,7 +245,9 @@ pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> B
             "klist" => klist::main(session, arguments, io).await,
             "net" => net::main(session, arguments, io).await,
             "ipconfig" => ipconfig::main(session, arguments, io).await,
-            "pause" | "agnhost" | "servicemonitor" => image::serve(session, &name, arguments, io).await,
+            "pause" | "agnhost" | "servicemonitor" | "k8s-gmsa-webhook" => {
+                image::serve(session, &name, arguments, io).await
+            }
             other if session.system.is_windows() => windows::main(session, other, arguments, io).await,
             other => unix::main(session, other, arguments, io).await,
         })

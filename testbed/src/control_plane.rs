@@ -136,6 +136,8 @@ pub(crate) struct ControlPlane {
     pub(crate) kubelet_tls: KubeletTls,
     /// What webhooks of the testbed's own serve with.
     pub(crate) webhook_tls: KubeletTls,
+    /// What the webhook for credential specs serves with.
+    pub(crate) gmsa_webhook_tls: KubeletTls,
     processes: Vec<Process>,
 }
 
@@ -189,6 +191,7 @@ impl ControlPlane {
             kubeconfig: layout.kubeconfig("admin"),
             kubelet_tls: pki.kubelet_tls(),
             webhook_tls: pki.webhook_tls(),
+            gmsa_webhook_tls: pki.gmsa_webhook_tls(),
             processes: vec![etcd, api_server, controller_manager, scheduler],
         })
     }

@@ -69,7 +69,7 @@ impl Directory {
         Self { files: Arc::default(), _servers: Arc::new(servers.into_iter().map(open).collect()) }
     }
 
-    fn has_account(name: &str) -> bool {
+    pub(crate) fn has_account(name: &str) -> bool {
         ACCOUNTS.iter().any(|known| known.eq_ignore_ascii_case(name))
     }
 

@@ -24,7 +24,10 @@ pub(crate) use self::{
     platform::HostPlatform,
     web_server::{Script, listen_and_count},
 };
-use crate::command::{Exit, Io, Kit, Session};
+use crate::{
+    admission,
+    command::{Exit, Io, Kit, Session},
+};
 
 /// An image on a node.
 #[derive(Debug, Clone)]
@@ -200,6 +203,7 @@ pub(crate) async fn serve(session: &Session, program: &str, arguments: &[String]
     match program {
         "agnhost" => agnhost::main(session, arguments, io).await,
         "servicemonitor" => iis::main(session, arguments, io).await,
+        "k8s-gmsa-webhook" => admission::main(session, io).await,
         _ => std::future::pending().await, // pause: reaps what it does not have, for ever
     }
 }

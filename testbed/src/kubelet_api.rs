@@ -32,7 +32,7 @@ use tokio_rustls::TlsAcceptor;
 
 use self::error::Refusal;
 pub use self::tls::TlsError;
-pub(crate) use self::tls::server_config;
+pub(crate) use self::tls::{open_server_config, server_config};
 use crate::{
     fault::KubeletApi,
     network::{Connection, Handler},

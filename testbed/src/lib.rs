@@ -12,6 +12,7 @@
 //! started end with it. Defects can be put into a running testbed ([`fault`]),
 //! each of which counts how often it changed an outcome.
 
+mod admission;
 mod api_front;
 pub mod client;
 pub mod clock;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 pub use self::options::{OptionsError, ServeOptions};
 use self::{ending::Ending, handlers::Handlers, state::StateDir};
 use crate::{
+    admission::{self, InstallError},
     clock::Clock,
     control::{self, ControlError},
     control_plane::{
@@ -90,6 +91,9 @@ pub enum ServeError {
     /// The virtual nodes did not start, or ended.
     #[error("the virtual nodes do not run")]
     Node(#[from] NodeError),
+    /// The domain's webhook could not be installed.
+    #[error("the webhook for credential specs does not run")]
+    Install(#[from] InstallError),
     /// The webhooks of faults could not be served.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
@@ -344,9 +348,15 @@ impl Testbed<'_> {
                 async { control_plane.settled(&self.shape.features).await.map_err(ServeError::from) },
                 async { nodes.ready().await.map_err(ServeError::from) },
                 async { version(&world.client).await },
+                async {
+                    if self.shape.features.active_directory {
+                        admission::install(&world.client, &control_plane.gmsa_webhook_tls, &self.shape).await?;
+                    }
+                    Ok(())
+                },
             )
         };
-        let ((), (), version) = self.reporter.during(Step::Nodes, detail, ready).await?;
+        let ((), (), version, ()) = self.reporter.during(Step::Nodes, detail, ready).await?;
 
         let kubectl = parts.map_or_else(|| vec!["kubectl".to_owned()], kubectl_of);
         let kubeconfig = control_plane.kubeconfig.clone();

@@ -9,6 +9,7 @@ mod tls;
 mod transfer;
 mod write_out;
 
+pub(crate) use self::tls::secure;
 use self::{
     options::{Options, UsageError},
     transfer::{Failure, Transfer},

@@ -124,6 +124,7 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
             dns_server: Ipv4Addr::new(10, 96, 0, 10),
         },
         clock: Clock::new(0.0),
+        faults: FaultBoard::default(),
     }
 }
 

@@ -8,7 +8,7 @@ use rcgen::{
 };
 use thiserror::Error;
 
-use crate::{api_front, world::KubeletTls};
+use crate::{admission, api_front, world::KubeletTls};
 
 /// The person at the testbed, and the group that makes them an administrator.
 pub(crate) const ADMIN: (&str, Option<&str>) = ("winconform-testbed-admin", Some("system:masters"));
@@ -46,6 +46,8 @@ pub(crate) struct Pki {
     pub(crate) admin: Identity,
     /// What stands in front of the API server.
     pub(crate) front: Identity,
+    /// The webhook for credential specs.
+    gmsa_webhook: Identity,
     /// kube-controller-manager.
     pub(crate) controller_manager: Identity,
     /// kube-scheduler.
@@ -87,6 +89,7 @@ impl Pki {
             kubelet_client: authority.client(KubeletTls::CLIENT, None)?,
             admin: authority.client(ADMIN.0, ADMIN.1)?,
             front: authority.client(api_front::NAME, None)?,
+            gmsa_webhook: authority.server("gmsa-webhook", names(&admission::SERVER_NAMES)?)?,
             controller_manager: authority.client(CONTROLLER_MANAGER, None)?,
             scheduler: authority.client(SCHEDULER, None)?,
             service_account_key: service_account.serialize_pem(),
@@ -100,6 +103,15 @@ impl Pki {
         KubeletTls {
             certificate: self.api_server.certificate.as_str().into(),
             key: self.api_server.key.as_str().into(),
+            client_ca: self.authority.as_str().into(),
+        }
+    }
+
+    /// What the webhook for credential specs serves with.
+    pub(crate) fn gmsa_webhook_tls(&self) -> KubeletTls {
+        KubeletTls {
+            certificate: self.gmsa_webhook.certificate.as_str().into(),
+            key: self.gmsa_webhook.key.as_str().into(),
             client_ca: self.authority.as_str().into(),
         }
     }

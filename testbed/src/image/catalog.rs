@@ -94,6 +94,13 @@ const AGNHOST_WINDOWS: Content = Content {
 };
 const AGNHOST_LINUX: Content =
     Content { size: 54 * MIB, user: "0", entrypoint: &["/agnhost"], arguments: &["pause"], kit: kit::AGNHOST_LINUX };
+const GMSA_WEBHOOK: Content = Content {
+    size: 22 * MIB,
+    user: "65532",
+    entrypoint: &["/k8s-gmsa-webhook"],
+    arguments: &[],
+    kit: kit::GMSA_WEBHOOK,
+};
 const BUSYBOX: Content = Content { size: 2 * MIB, user: "0", entrypoint: &[], arguments: &["sh"], kit: kit::BUSYBOX };
 const BUSYBOX_WINDOWS: Content = Content { size: 126 * MIB, arguments: &["cmd.exe"], ..NANOSERVER };
 const CURL: Content =
@@ -118,6 +125,7 @@ const REPOSITORIES: &[Repository] = &[
     mixed("registry.k8s.io/pause", &["1809", "ltsc2022", "ltsc2025"], PAUSE_WINDOWS, PAUSE_LINUX),
     mixed("registry.k8s.io/e2e-test-images/agnhost", &["1809", "ltsc2022", "ltsc2025"], AGNHOST_WINDOWS, AGNHOST_LINUX),
     mixed("registry.k8s.io/e2e-test-images/busybox", &["1809", "ltsc2022", "ltsc2025"], BUSYBOX_WINDOWS, BUSYBOX),
+    linux("registry.k8s.io/gmsa-webhook/k8s-gmsa-webhook", GMSA_WEBHOOK),
     linux("docker.io/library/busybox", BUSYBOX),
     linux("docker.io/library/alpine", Content { size: 4 * MIB, arguments: &["/bin/sh"], ..BUSYBOX }),
     linux("docker.io/alpine/curl", Content { kit: kit::CURL, ..CURL }),

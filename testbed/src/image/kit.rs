@@ -74,6 +74,9 @@ pub(super) const AGNHOST_LINUX: Kit = &[
     "[", "pwd", "touch", "rm", "tee",
 ];
 
+/// The webhook for credential specs: one program.
+pub(super) const GMSA_WEBHOOK: Kit = &["k8s-gmsa-webhook"];
+
 /// Busybox: its own small versions of everything, and no curl.
 pub(super) const BUSYBOX: Kit = &[
     "sh", "ash", "wget", "ping", "nslookup", "cat", "echo", "printf", "hostname", "id", "whoami", "sleep", "true",

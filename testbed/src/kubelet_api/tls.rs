@@ -37,15 +37,11 @@ pub enum TlsError {
 ///
 /// When the certificates are no certificates or do not fit.
 pub(crate) fn server_config(tls: &KubeletTls) -> Result<Arc<ServerConfig>, TlsError> {
-    let pem = |what| move |source| TlsError::Pem { what, source };
-    let chain = CertificateDer::pem_slice_iter(tls.certificate.as_bytes())
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(pem("serving certificate"))?;
-    let key = PrivateKeyDer::from_pem_slice(tls.key.as_bytes()).map_err(pem("serving key"))?;
+    let (chain, key) = identity(&tls.certificate, &tls.key)?;
     let mut roots = RootCertStore::empty();
     let authorities = CertificateDer::pem_slice_iter(tls.client_ca.as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(pem("client authority"))?;
+        .map_err(|source| TlsError::Pem { what: "client authority", source })?;
     roots.add_parsable_certificates(authorities);
     let provider = Arc::new(ring::default_provider());
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone())
@@ -60,6 +56,32 @@ pub(crate) fn server_config(tls: &KubeletTls) -> Result<Arc<ServerConfig>, TlsEr
         .map_err(TlsError::Config)?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(Arc::new(config))
+}
+
+/// What serves anybody, whoever they are: HTTP/1.1 only.
+///
+/// # Errors
+///
+/// When the certificate is none, or the key does not fit.
+pub(crate) fn open_server_config(certificate: &str, key: &str) -> Result<Arc<ServerConfig>, TlsError> {
+    let (chain, key) = identity(certificate, key)?;
+    let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(TlsError::Config)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(TlsError::Config)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
+}
+
+fn identity(certificate: &str, key: &str) -> Result<(Vec<CertificateDer<'static>>, PrivateKeyDer<'static>), TlsError> {
+    let pem = |what| move |source| TlsError::Pem { what, source };
+    let chain = CertificateDer::pem_slice_iter(certificate.as_bytes())
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(pem("serving certificate"))?;
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).map_err(pem("serving key"))?;
+    Ok((chain, key))
 }
 
 /// Whether a verified certificate is the API server's: whether it carries one of those common names.

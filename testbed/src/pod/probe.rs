@@ -3,16 +3,22 @@
 use std::{net::SocketAddrV4, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures::TryFutureExt as _;
 use http_body_util::Empty;
 use hyper_util::rt::TokioIo;
 use k8s_openapi::{
     api::core::v1::{Container, ExecAction, HTTPGetAction, Probe},
     apimachinery::pkg::util::intstr::IntOrString,
 };
-use tokio::{sync::mpsc, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::mpsc,
+    time::timeout,
+};
 
 use super::{cell::Cell, exec, state::Slot};
 use crate::{
+    command,
     fault::{Outcome, Stage},
     network::{ConnectError, Source},
     node::Kind,
@@ -225,16 +231,27 @@ impl Prober {
         let address =
             self.address(&action.port, action.host.as_deref()).ok_or_else(|| "couldn't find port".to_owned())?;
         let path = action.path.as_deref().filter(|path| path.starts_with('/')).unwrap_or("/");
-        let url = format!("http://{address}{path}");
+        let secure = action.scheme.as_deref() == Some("HTTPS");
+        let url = format!("{}://{address}{path}", if secure { "https" } else { "http" });
         let get = |text: String| format!("Get \"{url}\": {text}");
         let stream = self.tcp(&action.port, action.host.as_deref(), patience).await.map_err(&get)?;
-        let answer = timeout(self.cell.host.world.clock.scaled(patience), fetch(stream, address, path, action)).await;
+        let answer = timeout(self.cell.host.world.clock.scaled(patience), async {
+            match secure {
+                false => fetch(stream, address, path, action).await.ok(),
+                true => {
+                    // A kubelet asks for no certificate that it could trust.
+                    let stream = command::secure(stream, &address.ip().to_string()).await.ok()?;
+                    fetch(stream, address, path, action).await.ok()
+                }
+            }
+        })
+        .await;
         let waiting = "context deadline exceeded (Client.Timeout exceeded while awaiting headers)".to_owned();
         match answer {
             Err(_elapsed) => Err(get(waiting)),
-            Ok(Err(_closed)) => Err(get("EOF".to_owned())),
-            Ok(Ok(200..400)) => Ok(()),
-            Ok(Ok(status)) => Err(format!("HTTP probe failed with statuscode: {status}")),
+            Ok(None) => Err(get("EOF".to_owned())),
+            Ok(Some(200..400)) => Ok(()),
+            Ok(Some(status)) => Err(format!("HTTP probe failed with statuscode: {status}")),
         }
     }
 
@@ -251,7 +268,7 @@ impl Prober {
 }
 
 async fn fetch(
-    stream: tokio::io::DuplexStream,
+    stream: impl AsyncRead + AsyncWrite + Unpin,
     address: SocketAddrV4,
     path: &str,
     action: &HTTPGetAction,
@@ -267,17 +284,11 @@ async fn fetch(
         request = request.header(&header.name, &header.value);
     }
     let Ok(request) = request.body(Empty::<Bytes>::new()) else { return Ok(400) };
-    let answer = async {
-        tokio::select! {
-            answer = sender.send_request(request) => answer.map(|answer| answer.status().as_u16()),
-        }
-    };
-    tokio::pin!(connection);
+    let answer = sender.send_request(request).map_ok(|answer| answer.status().as_u16());
+    tokio::pin!(connection, answer);
     tokio::select! {
-        answer = answer => answer,
-        closed = &mut connection => match closed {
-            Ok(()) => Ok(200),
-            Err(error) => Err(error),
-        },
+        answer = &mut answer => answer,
+        // Whatever way it ended, an answer may have come before.
+        _closed = &mut connection => answer.await,
     }
 }

@@ -134,6 +134,7 @@ pub(super) async fn configure(
             dns_server: DNS_SERVER,
         },
         clock: world.clock.clone(),
+        faults: world.faults.clone(),
     };
     let argv = argv(container, image, &session);
     Ok(Ok(Prepared { session, argv }))

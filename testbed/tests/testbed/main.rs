@@ -10,6 +10,7 @@ mod death;
 mod download;
 mod failing_start;
 mod faults;
+mod gmsa;
 mod help;
 mod kubelet;
 mod pods;

@@ -16,7 +16,7 @@ use tokio_rustls::{TlsConnector, client::TlsStream};
 /// # Errors
 ///
 /// What rustls says, which is all a caller needs to tell that the handshake failed.
-pub(super) async fn secure(stream: DuplexStream, host: &str) -> std::io::Result<TlsStream<DuplexStream>> {
+pub(crate) async fn secure(stream: DuplexStream, host: &str) -> std::io::Result<TlsStream<DuplexStream>> {
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
