@@ -80,5 +80,5 @@ impl Directory {
 
 /// What is said on these connections is decided elsewhere; that they can be made is what counts.
 fn hear_out(connection: Connection) -> BoxFuture<'static, ()> {
-    std::future::ready(drop(connection)).boxed()
+    async move { drop(connection) }.boxed()
 }

@@ -136,7 +136,7 @@ pub(crate) fn domain() -> FakeLink {
         link.names.insert(name.into(), vec![address.into()]);
         for port in [88, 389, 445] {
             let address = SocketAddrV4::new(address.into(), port);
-            link.handlers.insert(address, Arc::new(|connection| std::future::ready(drop(connection)).boxed()));
+            link.handlers.insert(address, Arc::new(|connection| async move { drop(connection) }.boxed()));
         }
     }
     link

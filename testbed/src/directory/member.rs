@@ -134,7 +134,7 @@ impl Member {
         };
         let address = addresses.first().ok_or(LogonError::NoSuchDomain)?;
         let connected = self.link.connect(SocketAddrV4::new(*address, port), PATIENCE).await;
-        connected.map(|_connection| Controller { name: CONTROLLER }).map_err(|_| LogonError::NoLogonServers)
+        connected.map(|_connection| Controller { name: CONTROLLER }).map_err(|_unreachable| LogonError::NoLogonServers)
     }
 
     /// The state of Netlogon's secure channel.
