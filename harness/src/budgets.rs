@@ -34,6 +34,10 @@ pub enum Budget {
     Nodes,
     /// A node renews its Lease: every 10 s, and the control plane gives it 40 s.
     Heartbeat,
+    /// A load balancer gets its address and leads somewhere. Clouds take minutes.
+    LoadBalancer,
+    /// A node is back from a reboot: Windows installs updates on the way.
+    Reboot,
 }
 
 impl Budget {
@@ -54,6 +58,8 @@ impl Budget {
             Self::Prepull => "prepull",
             Self::Nodes => "nodes",
             Self::Heartbeat => "heartbeat",
+            Self::LoadBalancer => "load balancer",
+            Self::Reboot => "reboot",
         }
     }
 
@@ -74,6 +80,8 @@ impl Budget {
             Self::Prepull => 45 * 60,
             Self::Nodes => 30 * 60,
             Self::Heartbeat => 45,
+            Self::LoadBalancer => 300,
+            Self::Reboot => 20 * 60,
         })
     }
 }

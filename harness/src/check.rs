@@ -15,7 +15,7 @@ use crate::{
     context::Context,
     need::Need,
     probe,
-    run::LOG_ASKS,
+    run::{CORDON_ASKS, LOG_ASKS},
 };
 
 /// What a check's `run` returns: a verdict, or why there is none. The harness's
@@ -219,6 +219,9 @@ impl Check {
                 needed.extend_from_slice(probe::EXEC_ASKS);
                 needed.extend_from_slice(LOG_ASKS);
             }
+        }
+        if self.disruptive {
+            needed.extend_from_slice(CORDON_ASKS);
         }
         sorted(needed)
     }

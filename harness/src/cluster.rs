@@ -14,7 +14,7 @@ pub use self::{
     api_error::ApiError,
     client::{Cluster, ConnectError, ConnectOptions},
     credentials::CredentialError,
-    facts::{Facts, NodeFacts, ObserveError, Os, Taint, Target},
+    facts::{BUILD_LABEL, Facts, NodeFacts, ObserveError, Os, Taint, TaintError, Target},
     permissions::{Permission, PermissionError, missing_permissions, permissions_of, required_permissions},
     requests::Requests,
     windows_build::{KernelVersion, Product, product_of},

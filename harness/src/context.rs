@@ -29,7 +29,7 @@ pub use self::own::{Admission, Scheduling, pod_in};
 use crate::{
     blame::Trouble,
     budgets::{Budget, Budgets},
-    check::Fixture,
+    check::{self, Fixture},
     cluster::{Created, Facts, NodeFacts, Target},
     journal::millis,
     probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, Transport, exec, probe_outside},
@@ -63,6 +63,15 @@ pub(crate) struct Notes {
     pub(crate) slugs: BTreeSet<String>,
     /// The nodes at the ends of ways that did not work, for evidence.
     pub(crate) troubled: BTreeSet<String>,
+}
+
+impl Notes {
+    /// Takes back one note of an object that came not from us.
+    fn forget(&mut self, created: &Created) {
+        if let Some(last) = self.created.iter().rposition(|noted| noted == created) {
+            self.created.remove(last);
+        }
+    }
 }
 
 impl Context {
@@ -187,6 +196,14 @@ impl Context {
         found
     }
 
+    /// Gives the cluster time for something that nothing can be watched of, such as rules
+    /// that follow endpoints; it counts as the cluster's own.
+    pub async fn let_pass(&self, duration: Duration) {
+        let from = Instant::now();
+        pause(duration).await;
+        self.stage.cluster_time.note(&self.id.to_string(), from);
+    }
+
     /// A fixture at the check's own place, whatever came of it.
     ///
     /// # Errors
@@ -227,7 +244,8 @@ impl Context {
         self.stage.fixtures.values().map(Arc::as_ref).filter(move |live| live.key.name == name).filter_map(only_ready)
     }
 
-    fn fixtures_here(&self, fixture: &Fixture) -> impl Iterator<Item = &LiveFixture> {
+    /// The fixture at each place that belongs to the check's own, whatever came of it.
+    pub fn fixtures_here(&self, fixture: &Fixture) -> impl Iterator<Item = &LiveFixture> {
         let name = fixture.name;
         let place = self.id.place.clone();
         self.stage.fixtures.values().map(Arc::as_ref).filter(move |live| {
@@ -238,6 +256,20 @@ impl Context {
                     (fixture, own) => fixture.target() == own.target(),
                 }
         })
+    }
+
+    /// Waits until it is known of a fixture, at each place that belongs to the check's own,
+    /// what becomes of it; gives the pods of those that came up.
+    ///
+    /// For checks that begin with objects of their own and need the fixture only later.
+    pub async fn pods_here_at_last(&self, fixture: &Fixture) -> Vec<PodRef> {
+        let mut pods = Vec::new();
+        for live in self.fixtures_here(fixture) {
+            if let State::Ready(ready) = live.reached(check::Stage::Settled).await {
+                pods.extend(ready.pods.iter().cloned());
+            }
+        }
+        pods
     }
 
     /// The pods of a fixture as they are now, Ready or not.
@@ -289,6 +321,18 @@ impl Context {
         }
     }
 
+    /// Runs a command that must not be run twice: an outcome that was lost stays lost.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::exec`].
+    pub async fn exec_once(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
+        let limit = self.stage.budgets.of(Budget::Exec) + self.stage.budgets.stretch(longest);
+        let outcome = exec(&self.stage.client, pod, command, limit).await;
+        self.record(pod, command, &outcome);
+        outcome
+    }
+
     fn record(&self, pod: &PodRef, command: &[String], outcome: &Result<Output, ExecError>) {
         let head = format!("{}/{} on {} $ {}", pod.namespace, pod.name, pod.node, command.join(" "));
         let text = match outcome {
@@ -301,9 +345,15 @@ impl Context {
     /// Tries connections from pods, each probe in an exec of its own, all at once;
     /// the pairs go into the matrix.
     pub async fn probe(&self, probes: Vec<HttpProbe>) -> Vec<Probed> {
-        let probed = join_all(probes.iter().map(|probe| self.probe_one(probe))).await;
+        let probed = self.try_out(&probes).await;
         self.report(&probed);
         probed
+    }
+
+    /// Tries connections as [`Context::probe`] does, and keeps them out of the matrix: for rounds that only
+    /// lead up to the one that counts, which [`Context::report`] puts there.
+    pub async fn try_out(&self, probes: &[HttpProbe]) -> Vec<Probed> {
+        join_all(probes.iter().map(|probe| self.probe_one(probe))).await
     }
 
     async fn probe_one(&self, probe: &HttpProbe) -> Probed {
@@ -373,7 +423,8 @@ impl Context {
         probed
     }
 
-    fn report(&self, probed: &[Probed]) {
+    /// Puts what connections came to into the matrix.
+    pub fn report(&self, probed: &[Probed]) {
         if let Some(slowest) = probed.iter().filter_map(|probed| probed.settled).max() {
             self.phase("first answer", slowest);
         }

@@ -15,6 +15,8 @@ use crate::{
 pub enum Need {
     /// A Linux node that takes pods.
     LinuxNode,
+    /// A Windows node that takes pods, whichever.
+    WindowsNode,
     /// A second Windows node that takes pods.
     TwoWindowsNodes,
     /// The place's own nodes take pods: at least one is ready, not cordoned and has room.
@@ -25,6 +27,8 @@ pub enum Need {
     NodePorts,
     /// A taint on the place's nodes that keeps pods off.
     Taint,
+    /// A Windows node that takes pods and has no such taint.
+    UntaintedNode,
     /// The user's leave to publish an address.
     LoadBalancerAllowed,
 }
@@ -35,11 +39,13 @@ impl Need {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::LinuxNode => "linux-node",
+            Self::WindowsNode => "windows-node",
             Self::TwoWindowsNodes => "two-windows-nodes",
             Self::OpenNode => "open-node",
             Self::OutsideAccess => "outside-access",
             Self::NodePorts => "node-ports",
             Self::Taint => "taint",
+            Self::UntaintedNode => "untainted-node",
             Self::LoadBalancerAllowed => "allow-load-balancer",
         }
     }
@@ -50,6 +56,9 @@ impl Need {
         match self {
             Self::LinuxNode if facts.open_nodes(Os::Linux).next().is_none() => {
                 Some("no Linux node takes pods".to_owned())
+            }
+            Self::WindowsNode if facts.open_nodes(Os::Windows).next().is_none() => {
+                Some("no Windows node takes pods".to_owned())
             }
             Self::TwoWindowsNodes => match facts.open_nodes(Os::Windows).count() {
                 0 => Some("no Windows node takes pods".to_owned()),
@@ -68,10 +77,19 @@ impl Need {
             Self::Taint if !facts.nodes_of(place).any(NodeFacts::keeps_pods_off) => {
                 Some("no taint keeps pods off its nodes".to_owned())
             }
+            Self::UntaintedNode if facts.open_nodes(Os::Windows).all(NodeFacts::keeps_pods_off) => {
+                Some("a taint keeps pods off every Windows node".to_owned())
+            }
             Self::LoadBalancerAllowed if !settings.allow_load_balancer => {
                 Some("it publishes an address, and --allow-load-balancer was not given".to_owned())
             }
-            Self::LinuxNode | Self::OutsideAccess | Self::NodePorts | Self::Taint | Self::LoadBalancerAllowed => None,
+            Self::LinuxNode
+            | Self::WindowsNode
+            | Self::OutsideAccess
+            | Self::NodePorts
+            | Self::Taint
+            | Self::UntaintedNode
+            | Self::LoadBalancerAllowed => None,
         }
     }
 }

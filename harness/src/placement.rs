@@ -124,8 +124,9 @@ fn tolerations(nodes: &[&NodeFacts]) -> Vec<Toleration> {
         .collect()
 }
 
-/// One term for each node: a `matchFields` requirement takes a single value.
-fn pinned_to(nodes: &[&NodeFacts]) -> NodeAffinity {
+/// Just on these nodes. One term for each: a `matchFields` requirement takes a single value.
+#[must_use]
+pub fn pinned_to(nodes: &[&NodeFacts]) -> NodeAffinity {
     let term = |node: &&NodeFacts| NodeSelectorTerm {
         match_fields: Some(vec![NodeSelectorRequirement {
             key: "metadata.name".to_owned(),

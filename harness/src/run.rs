@@ -8,6 +8,7 @@ mod asking;
 mod await_nodes;
 mod cleanup;
 mod cluster_time;
+mod cordon;
 mod evidence;
 mod images;
 pub(crate) mod live_fixture;
@@ -34,6 +35,7 @@ use winconform_reports::{
 use self::{
     asking::Asked,
     cluster_time::ClusterTime,
+    cordon::Cordons,
     namespaces::Heartbeat,
     stage::{Names, Stage, Views},
 };
@@ -47,7 +49,7 @@ pub use self::{
     pull_secret::asks as pull_secret_permissions,
     selection::{Selection, SelectionError, Shard, ShardError},
 };
-pub(crate) use self::{evidence::redact, log_tail::ASKS as LOG_ASKS};
+pub(crate) use self::{cordon::ASKS as CORDON_ASKS, evidence::redact, log_tail::ASKS as LOG_ASKS};
 use crate::{
     budgets::Budgets,
     check::Check,
@@ -263,11 +265,17 @@ impl Run {
             Keep::Failed => troubled,
             Keep::Always => true,
         };
+        // Others' nodes are given back also where our own objects are kept.
+        let cordoned = stage.cordons.lift_rest().await;
         if keep {
             tracing::info!(namespace = stage.names.main, "the run's objects are kept");
+            if !cordoned.is_empty() {
+                self.journal.emit(Event::CleanedUp { left: cordoned });
+            }
         } else {
             let from = Instant::now();
-            let left = self.remove_all(cluster_wide).await;
+            let mut left = cordoned;
+            left.extend(self.remove_all(cluster_wide).await);
             // How long a cluster takes to end pods is its own time.
             stage.cluster_time.note(REMOVAL, from);
             self.journal.emit(Event::CleanedUp { left });
@@ -382,6 +390,7 @@ impl Run {
             cluster_time: ClusterTime::default(),
             outside_proxy: self.options.outside_proxy.clone(),
             settings: self.options.plan.settings.clone(),
+            cordons: Cordons::new(&self.cluster.client(), &self.options.id),
             windows_sides: evidence::WindowsSides::default(),
             execs: Semaphore::new(64),
             stop: watching,
@@ -416,6 +425,9 @@ impl Run {
         };
         let (exclusive, shared): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
             asked.into_iter().partition(|planned| planned.check.claims.exclusive);
+        // Whoever needs most room is asked first, and otherwise in report order.
+        let mut shared = shared;
+        shared.sort_by_key(|planned| std::cmp::Reverse(planned.check.claims.pods));
         let mut verdicts = join_all(shared.into_iter().map(ask)).await;
         for planned in exclusive {
             verdicts.push(ask(planned).await);

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use winconform_reports::event::Observation;
 
 pub use self::{
-    cause::Cause,
+    cause::{Cause, ContainerTrouble},
     pods::{PodProgress, look_at_pod, pod_key, untolerated},
     watched::{Signal, Snapshot, WatchLost, Watched},
 };

@@ -66,6 +66,44 @@ macro_rules! manifests {
 }
 
 manifests! {
+    /// The guide's IIS: a Deployment with limits and requests, and a Service.
+    IIS = "fixtures/iis.yaml";
+    /// A Linux pod pinned to a tainted Windows node.
+    PLACEMENT_LINUX_POD_KEPT_OFF = "checks/placement/linux-pod-kept-off.yaml";
+    /// A pod for Linux that selects no node.
+    PLACEMENT_UNSELECTED_POD = "checks/placement/unselected-pod.yaml";
+    /// A Windows pod without a toleration.
+    PLACEMENT_NEEDS_TOLERATION = "checks/placement/needs-toleration.yaml";
+    /// A Windows pod with selector and toleration.
+    PLACEMENT_SELECTOR_AND_TOLERATION = "checks/placement/selector-and-toleration.yaml";
+    /// A Windows pod that selects a build.
+    PLACEMENT_BUILD_SELECTOR = "checks/placement/build-selector.yaml";
+    /// A Windows pod that selects a build no node has.
+    PLACEMENT_NO_SUCH_BUILD = "checks/placement/no-such-build.yaml";
+    /// A pod with an image of another Windows release.
+    PLACEMENT_IMAGE_MATCHES_BUILD = "checks/placement/image-matches-build.yaml";
+    /// A pod that says its operating system, truly or not.
+    PLACEMENT_POD_OS_FIELD = "checks/placement/pod-os-field.yaml";
+    /// A RuntimeClass with scheduling, and a pod without.
+    RUNTIME_CLASS_FILLS_IN_SCHEDULING = "checks/runtime-class/fills-in-scheduling.yaml";
+    /// A RuntimeClass for one build, and a pod of it.
+    RUNTIME_CLASS_POD_LANDS_ON_BUILD = "checks/runtime-class/pod-lands-on-build.yaml";
+    /// A RuntimeClass, and a pod that names it or another.
+    RUNTIME_CLASS_MISSING_CLASS_REJECTED = "checks/runtime-class/missing-class-rejected.yaml";
+    /// A RuntimeClass for Windows, and a pod that selects Linux.
+    RUNTIME_CLASS_CONFLICTING_SELECTOR_REJECTED = "checks/runtime-class/conflicting-selector-rejected.yaml";
+    /// A RuntimeClass whose handler no runtime has, and a pod of it.
+    RUNTIME_CLASS_UNKNOWN_HANDLER_NAMED = "checks/runtime-class/unknown-handler-named.yaml";
+    /// A Service with another port than its pods'.
+    WIN_WEBSERVER_PORT_MAPPING = "checks/win-webserver/port-mapping.yaml";
+    /// A web server to be scaled, and a pod that asks afterwards.
+    WIN_WEBSERVER_SCALES = "checks/win-webserver/scales.yaml";
+    /// A web server to be deleted.
+    WIN_WEBSERVER_TERMINATES = "checks/win-webserver/terminates.yaml";
+    /// A Service of type LoadBalancer for IIS.
+    IIS_LOAD_BALANCER = "checks/iis/load-balancer.yaml";
+    /// A pod with the limits of the guide's IIS.
+    IIS_RESOURCES_APPLIED = "checks/iis/resources-applied.yaml";
     /// A Linux pod to probe from.
     LINUX_CLIENT = "fixtures/linux-client.yaml";
     /// A pod in a Linux node's network.

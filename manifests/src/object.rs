@@ -29,6 +29,10 @@ pub enum Role {
     LinuxClient,
     /// A Linux web server that says its own name.
     LinuxServer,
+    /// Internet Information Services.
+    Iis,
+    /// A Windows image of one release, which is not one that the node can run.
+    OtherRelease,
 }
 
 /// The text is not `role/…`.
@@ -46,6 +50,8 @@ impl FromStr for Role {
             "role/windows-host" => Ok(Self::WindowsHost),
             "role/linux-client" => Ok(Self::LinuxClient),
             "role/linux-server" => Ok(Self::LinuxServer),
+            "role/iis" => Ok(Self::Iis),
+            "role/other-release" => Ok(Self::OtherRelease),
             other => Err(RoleError(other.to_owned())),
         }
     }

@@ -62,3 +62,13 @@ pub const LINUX_SERVER: Fixture = Fixture {
     follow_logs: false,
     host: false,
 };
+
+/// The guide's IIS with its limits and requests, one pod and a Service, once for each target.
+pub const IIS: Fixture = Fixture {
+    name: "iis",
+    summary: "the guide's IIS: a Deployment of one with limits and requests, and a Service",
+    manifest: manifests::IIS,
+    spread: Spread::Target,
+    follow_logs: false,
+    host: false,
+};

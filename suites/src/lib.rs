@@ -9,9 +9,13 @@
 
 pub mod fixture;
 pub mod guide;
+pub mod iis;
 pub mod literal;
 pub mod nodes;
+pub mod placement;
 pub mod reachability;
+pub mod runtime_class;
+mod trial;
 pub mod win_webserver;
 
 use winconform_harness::Check;
@@ -19,7 +23,8 @@ use winconform_harness::Check;
 /// Every check, in the order in which reports list them.
 #[must_use]
 pub fn all() -> Vec<&'static Check> {
-    [nodes::CHECKS, win_webserver::CHECKS, reachability::CHECKS].concat()
+    [nodes::CHECKS, win_webserver::CHECKS, reachability::CHECKS, placement::CHECKS, runtime_class::CHECKS, iis::CHECKS]
+        .concat()
 }
 
 /// The guide's manifests as printed, which only `--literal` asks about.
@@ -35,7 +40,14 @@ mod tests {
     use super::*;
 
     /// Files of a suite's folder that hold no check.
-    const HELPERS: &[&str] = &["literal/steps", "literal/unfit", "reachability/paths", "reachability/service"];
+    const HELPERS: &[&str] = &[
+        "literal/steps",
+        "literal/unfit",
+        "reachability/paths",
+        "reachability/service",
+        "runtime_class/class",
+        "win_webserver/traffic",
+    ];
 
     #[test]
     fn every_check_file_is_registered_and_every_check_has_its_file() {
@@ -60,6 +72,21 @@ mod tests {
             .map(|id| format!("{}/{}", id.folder(), id.file_stem()))
             .collect();
         assert_eq!(on_disk, registered, "left: files on disk; right: `CHECKS`");
+    }
+
+    #[test]
+    fn every_manifest_is_used_and_a_checks_own_is_called_as_it_is() {
+        let mut used = BTreeSet::new();
+        for check in [all(), literal()].concat() {
+            used.extend(check.uses.iter().map(|needed| needed.fixture.manifest.path));
+            let own = format!("checks/{}.yaml", check.id);
+            for manifest in check.creates {
+                assert_eq!(manifest.path, own, "{} creates what is called after another check", check.id);
+                used.insert(manifest.path);
+            }
+        }
+        let there: BTreeSet<&str> = winconform_manifests::ALL.iter().map(|manifest| manifest.path).collect();
+        assert_eq!(used, there, "left: manifests that a check names; right: `manifests::ALL`");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What the cluster looks like: its nodes and the targets they form.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, str::FromStr};
 
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, api::ListParams};
@@ -45,6 +45,30 @@ pub struct Taint {
     pub effect: String,
 }
 
+/// The text is no taint.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error(
+    "`{0}` is no taint: write `key=value:effect` as kubectl does, with NoSchedule, PreferNoSchedule or NoExecute as effect"
+)]
+pub struct TaintError(String);
+
+impl FromStr for Taint {
+    type Err = TaintError;
+
+    /// Reads `os=windows:NoSchedule`, or `os:NoSchedule` without a value.
+    fn from_str(text: &str) -> Result<Self, TaintError> {
+        let refused = || TaintError(text.to_owned());
+        let (rest, effect) = text.rsplit_once(':').ok_or_else(refused)?;
+        let (key, value) = rest.split_once('=').unwrap_or((rest, ""));
+        let known = matches!(effect, "NoSchedule" | "PreferNoSchedule" | "NoExecute");
+        let plain = |part: &str| !part.contains(|c: char| c.is_whitespace() || matches!(c, '=' | ':' | ','));
+        match known && !key.is_empty() && plain(key) && plain(value) {
+            true => Ok(Self { key: key.to_owned(), value: value.to_owned(), effect: effect.to_owned() }),
+            false => Err(refused()),
+        }
+    }
+}
+
 impl Taint {
     /// `os=windows:NoSchedule`, as `kubectl` prints and takes it.
     #[must_use]
@@ -76,6 +100,8 @@ impl Taint {
 
 /// The label by which a virtual node says whether others' pods can reach its own.
 const DATAPATH: &str = "winconform.io/datapath";
+/// The label with a Windows node's build: its first three numbers, without the patch level.
+pub const BUILD_LABEL: &str = "node.kubernetes.io/windows-build";
 
 /// What is known of a node. Fields the node does not fill are empty, never invented.
 #[derive(Debug, Clone)]
@@ -104,6 +130,11 @@ pub struct NodeFacts {
     pub ready: bool,
     /// Whether it is cordoned.
     pub unschedulable: bool,
+    /// The runtime handlers that its runtime has configured (`status.runtimeHandlers`, since 1.30); the
+    /// default one has no name. Empty where the node does not say.
+    pub handlers: Vec<String>,
+    /// How many processors the node has, where it says so.
+    pub cpus: Option<u32>,
     /// The first InternalIP.
     pub internal_ip: Option<String>,
     /// The first ExternalIP.
@@ -144,6 +175,18 @@ impl NodeFacts {
         self.taints.iter().any(|taint| taint.effect != "PreferNoSchedule" && !taint.is_condition())
     }
 
+    /// The build that its label names, where it carries one.
+    #[must_use]
+    pub fn build_label(&self) -> Option<&str> {
+        self.labels.get(BUILD_LABEL).map(String::as_str)
+    }
+
+    /// Whether that label names the build that the node really runs.
+    #[must_use]
+    pub fn build_label_is_true(&self) -> bool {
+        self.windows.is_some_and(|version| self.build_label() == Some(version.build_label().as_str()))
+    }
+
     fn read(node: &Node) -> Self {
         let status = node.status.clone().unwrap_or_default();
         let info = status.node_info.clone();
@@ -176,6 +219,10 @@ impl NodeFacts {
             ready: (status.conditions.iter().flatten())
                 .any(|condition| condition.type_ == "Ready" && condition.status == "True"),
             unschedulable: node.spec.as_ref().and_then(|spec| spec.unschedulable).unwrap_or(false),
+            handlers: (status.runtime_handlers.iter().flatten())
+                .map(|handler| handler.name.clone().unwrap_or_default())
+                .collect(),
+            cpus: (status.capacity.as_ref()).and_then(|capacity| capacity.get("cpu")?.0.parse().ok()),
             internal_ip: address("InternalIP"),
             external_ip: address("ExternalIP"),
             labels,
@@ -393,6 +440,25 @@ mod tests {
             }
         }))
         .unwrap()
+    }
+
+    #[test]
+    fn a_taint_is_read_as_kubectl_writes_it_and_nothing_else_is() {
+        let taint: Taint = "node.kubernetes.io/os=Windows:NoSchedule".parse().unwrap();
+        assert_eq!((taint.key.as_str(), taint.value.as_str()), ("node.kubernetes.io/os", "Windows"));
+        assert_eq!(taint.spelled(), "node.kubernetes.io/os=Windows:NoSchedule");
+        assert_eq!("os:NoExecute".parse::<Taint>().unwrap().spelled(), "os:NoExecute");
+        for text in [
+            "",
+            "os",
+            "os=windows",
+            "os=windows:noschedule",
+            "=windows:NoSchedule",
+            "os=a=b:NoSchedule",
+            "a b:NoSchedule",
+        ] {
+            assert!(text.parse::<Taint>().is_err(), "{text}");
+        }
     }
 
     #[test]

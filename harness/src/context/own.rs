@@ -6,7 +6,7 @@
 //! *refused* uses [`Context::submit`], or [`Context::dry_run`] where nothing
 //! needs to exist.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::api::{
     apps::v1::Deployment,
@@ -28,7 +28,10 @@ use crate::{
     cluster::{self, Created, NodeFacts},
     placement::{FIXTURE_LABEL, MANAGED_BY, Placing, RUN_LABEL, place, slug},
     probe::PodRef,
-    run::live_fixture::{fixture_pods, not_created, pod_ref, pods_ready, report_service},
+    run::{
+        LogTail,
+        live_fixture::{fixture_pods, labelled_pods, not_created, pod_ref, pods_ready, report_service},
+    },
     wait::{Cause, Look, WaitError, look_at_pod, pod_key},
 };
 
@@ -117,9 +120,14 @@ impl Context {
             notes.slugs.insert(object.name().to_owned());
             notes.created.push(created.clone());
         });
-        let made = cluster::create(&self.stage.client, &self.namespace_of(object), object, false)
-            .await
-            .map_err(|error| Trouble::api(format!("create {created}"), error))?;
+        let made = cluster::create(&self.stage.client, &self.namespace_of(object), object, false).await;
+        if let Err(kube::Error::Api(status)) = &made
+            && status.code == 409
+        {
+            // Somebody else's object has that name, and it is not ours to remove.
+            self.note(|notes| notes.forget(&created));
+        }
+        let made = made.map_err(|error| Trouble::api(format!("create {created}"), error))?;
         report_service(&self.stage, &self.id.to_string(), &made);
         Ok(made)
     }
@@ -248,15 +256,62 @@ impl Context {
         fixture_pods(&self.stage.views, object.name())
     }
 
-    /// The events about an object of ours, oldest first.
+    /// Waits until an object of the check's own is gone with all its pods, and says how long that took.
+    ///
+    /// # Errors
+    ///
+    /// When something of it is still there after `grace` and the terminate budget, or the API server is lost.
+    pub async fn gone(&self, object: &Object, grace: Duration) -> Result<Duration, WaitError> {
+        let (from, slug) = (Instant::now(), object.name().to_owned());
+        let what = format!("the end of {} {slug}", object.kind_name());
+        let look = || {
+            let left = labelled_pods(&self.stage.views, &slug);
+            let Some(pod) = left.first() else { return Look::Ready(()) };
+            let is = if pod.metadata.deletion_timestamp.is_some() { "is terminating" } else { "was not asked to go" };
+            let node = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default();
+            Look::NotYet(Budget::Terminate, format!("pod {} on {node} {is}, {} in all", pod_key(pod), left.len()))
+        };
+        // The budget counts from the end of the pods' own grace period.
+        match tokio::time::timeout(self.stage.budgets.stretch(grace), self.wait(&what, look)).await {
+            Ok(gone) => gone?,
+            Err(_) => self.wait(&what, look).await?,
+        }
+        Ok(from.elapsed())
+    }
+
+    /// The pods of an object of the check's own, those on their way out among them.
     #[must_use]
-    pub fn events_of(&self, object: &Pod) -> Vec<Arc<Event>> {
-        let host = object.metadata.namespace.as_deref() == Some(self.stage.names.host.as_str());
-        let uid = &object.metadata.uid;
-        self.stage.views.events(host).peek(|events| {
-            let about = |event: &&Arc<Event>| uid.is_some() && event.involved_object.uid == *uid;
+    pub fn own_pods_and_leaving(&self, object: &Object) -> Vec<Arc<Pod>> {
+        labelled_pods(&self.stage.views, object.name())
+    }
+
+    /// Follows what a pod of the check's own prints, from the beginning and to the end of the run.
+    #[must_use]
+    pub fn follow(&self, pod: &PodRef) -> LogTail {
+        LogTail::follow(self.stage.client.clone(), pod, self.stage.stop.clone())
+    }
+
+    /// The events about a pod of ours, oldest first.
+    #[must_use]
+    pub fn events_of(&self, pod: &Pod) -> Vec<Arc<Event>> {
+        self.events_with(pod.metadata.namespace.as_deref(), pod.metadata.uid.as_deref())
+    }
+
+    /// The events about an object of the check's own, as the API server gave it back; oldest first.
+    #[must_use]
+    pub fn events_about(&self, made: &Object) -> Vec<Arc<Event>> {
+        self.events_with(made.metadata().namespace.as_deref(), made.metadata().uid.as_deref())
+    }
+
+    fn events_with(&self, namespace: Option<&str>, uid: Option<&str>) -> Vec<Arc<Event>> {
+        let host = namespace == Some(self.stage.names.host.as_str());
+        let Some(uid) = uid else { return Vec::new() };
+        let mut found: Vec<Arc<Event>> = self.stage.views.events(host).peek(|events| {
+            let about = |event: &&Arc<Event>| event.involved_object.uid.as_deref() == Some(uid);
             events.all().filter(about).cloned().collect()
-        })
+        });
+        found.sort_by_key(|event| event.last_timestamp.as_ref().map(|time| time.0));
+        found
     }
 
     /// Creates an object as somebody else wrote it, in the run's namespace, with the labels by which
@@ -302,6 +357,15 @@ impl Context {
     #[must_use]
     pub fn pods_refused(&self, deployment: &str) -> Option<Cause> {
         self.stage.views.events(false).peek(|events| not_created(deployment, events))
+    }
+
+    /// Cordons a node, for as long as the check is asked: the runner lifts it, whatever becomes of the check.
+    ///
+    /// # Errors
+    ///
+    /// When it is cordoned already, or the API server refuses or is lost.
+    pub async fn cordon(&self, node: &str) -> Result<(), Trouble> {
+        self.stage.cordons.put(&self.id.to_string(), node).await
     }
 
     fn namespace_of(&self, object: &Object) -> String {

@@ -7,12 +7,13 @@ use tokio::{
     sync::{AcquireError, Semaphore, SemaphorePermit},
     time::Instant,
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use winconform_reports::{Event, Verdict, VerdictKind, event::Finished};
 
 use super::{Keep, evidence, live_fixture::State, plan::PlannedCheck, stage::Stage};
 use crate::{
     blame::Trouble,
+    check,
     cluster::{Created, delete},
     context::Context,
     journal::millis,
@@ -40,6 +41,10 @@ impl Asked {
             answer = self.answer(&context, &mut started) => answer,
         };
         let took = started.elapsed();
+        if self.planned.check.disruptive {
+            // What cannot be lifted now is tried again, and then reported, at the run's end.
+            self.stage.cordons.lift(&self.planned.id.to_string()).await;
+        }
         let notes = context.take_notes();
         let mut observations = notes.observations.clone();
         let verdict = match answer {
@@ -77,6 +82,10 @@ impl Asked {
     }
 
     async fn answer(&self, context: &Context, started: &mut Instant) -> Result<Verdict, Trouble> {
+        // Objects that only have to be sent are there in a moment: whoever waits for no more than that has its
+        // room first, so that those who need most of it, and longest, begin soonest.
+        let at_once = self.planned.waits.iter().all(|awaited| awaited.stage == check::Stage::Submitted);
+        let early = if at_once { Some(self.room().await) } else { None };
         for awaited in &self.planned.waits {
             let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
             if let State::Failed(trouble) = fixture.reached(awaited.stage).await
@@ -86,7 +95,11 @@ impl Asked {
                 return Err(Trouble::of_fixture(awaited.key.to_string(), host, &trouble));
             }
         }
-        let Ok(_room) = self.room().await else {
+        let room = match early {
+            Some(room) => room,
+            None => self.room().await,
+        };
+        let Ok(_room) = room else {
             return Err(Trouble::Aborted("the run is over".to_owned()));
         };
         let Ok(_turn) = self.jobs.acquire().await else {
@@ -95,17 +108,14 @@ impl Asked {
         self.stage.journal.emit(Event::CheckStarted { id: self.planned.id.clone() });
         *started = Instant::now();
         let budget = self.stage.budgets.stretch(self.planned.check.budget);
-        // A task of its own: a panic stays a verdict.
-        let mut task = tokio::spawn((self.planned.check.run)(context.clone()));
+        // A task of its own: a panic stays a verdict. It ends with us, however we end.
+        let mut task = AbortOnDropHandle::new(tokio::spawn((self.planned.check.run)(context.clone())));
         let answer = tokio::time::timeout(budget, &mut task).await;
         match answer {
             Ok(Ok(answer)) => answer,
             Ok(Err(error)) if error.is_panic() => Err(Trouble::Panic(panic_text(error.into_panic().as_ref()))),
             Ok(Err(_)) => Err(Trouble::Aborted("its task was cancelled".to_owned())),
-            Err(_) => {
-                task.abort();
-                Err(Trouble::Budget(budget))
-            }
+            Err(_) => Err(Trouble::Budget(budget)),
         }
     }
 

@@ -13,7 +13,10 @@ use kube::{
 use thiserror::Error;
 use tokio::time::timeout;
 
-use super::namespaces::{LEASE, remove_one};
+use super::{
+    cordon::lift_of_dead_run,
+    namespaces::{LEASE, remove_one},
+};
 use crate::{
     budgets::{Budget, Budgets},
     cluster::{ApiError, Permission, may},
@@ -100,6 +103,7 @@ pub async fn cleanup(client: &Client, budgets: Budgets) -> Result<Leftovers, Cle
             leftovers.alive.push(run.run);
             continue;
         }
+        leftovers.left.extend(lift_of_dead_run(client, &run.run).await);
         leftovers.left.extend(remove_cluster_wide(client, &run.run).await);
         let removals = run.namespaces.iter().map(|name| remove_one(client, name, Some(budgets)));
         for (name, left) in run.namespaces.iter().zip(join_all(removals).await) {

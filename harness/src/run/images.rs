@@ -27,6 +27,8 @@ pub struct NeededImage {
     pub nodes: BTreeSet<String>,
     /// The fixtures and checks whose pods run it.
     pub users: BTreeSet<String>,
+    /// Whether it can run there at all: one check asks about an image that cannot.
+    pub runs: bool,
 }
 
 /// The images of a plan, and what has none.
@@ -59,7 +61,9 @@ impl NeededImages {
                                 targets: BTreeSet::new(),
                                 nodes: BTreeSet::new(),
                                 users: BTreeSet::new(),
+                                runs: false,
                             });
+                            entry.runs |= written.parse() != Ok(Role::OtherRelease);
                             entry.archs.insert(node.arch.clone());
                             entry.targets.extend(node.target.clone());
                             entry.nodes.insert(node.name.clone());
@@ -83,10 +87,10 @@ impl NeededImages {
         needed
     }
 
-    /// The images of each node.
+    /// The images of each node, as far as they run there.
     pub(crate) fn by_node(&self) -> BTreeMap<&str, Vec<&str>> {
         let mut by_node: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-        for needed in &self.images {
+        for needed in self.images.iter().filter(|needed| needed.runs) {
             for node in &needed.nodes {
                 by_node.entry(node).or_default().push(&needed.image);
             }
@@ -109,7 +113,9 @@ fn images_in(manifest: &Manifest) -> BTreeSet<String> {
 fn nodes_for<'a>(written: &str, nodes: &[&'a NodeFacts], facts: &'a Facts) -> Vec<&'a NodeFacts> {
     let os = match written.parse::<Role>() {
         Ok(Role::LinuxClient | Role::LinuxServer) => Some(Os::Linux),
-        Ok(Role::WinWebserver | Role::WindowsClient | Role::WindowsHost) => Some(Os::Windows),
+        Ok(Role::WinWebserver | Role::WindowsClient | Role::WindowsHost | Role::Iis | Role::OtherRelease) => {
+            Some(Os::Windows)
+        }
         Err(_a_name) => None,
     };
     let Some(os) = os else { return nodes.to_vec() };

@@ -223,9 +223,15 @@ pub(crate) async fn pods_ready(
 
 /// The fixture's pods that are not on their way out.
 pub(crate) fn fixture_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
+    let mut pods = labelled_pods(views, slug);
+    pods.retain(|pod| pod.metadata.deletion_timestamp.is_none());
+    pods
+}
+
+/// All pods of that slug, those on their way out among them.
+pub(crate) fn labelled_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
     let ours = |pod: &&Arc<Pod>| {
-        pod.metadata.deletion_timestamp.is_none()
-            && pod.metadata.labels.as_ref().and_then(|labels| labels.get(FIXTURE_LABEL)).is_some_and(|own| own == slug)
+        pod.metadata.labels.as_ref().and_then(|labels| labels.get(FIXTURE_LABEL)).is_some_and(|own| own == slug)
     };
     views.pods.peek(|pods| pods.all().filter(ours).cloned().collect())
 }

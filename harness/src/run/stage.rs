@@ -12,7 +12,9 @@ use kube::{Api, Client, runtime::watcher};
 use tokio::sync::{OnceCell, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::{cluster_time::ClusterTime, evidence::WindowsSides, live_fixture::LiveFixture, plan::FixtureKey};
+use super::{
+    cluster_time::ClusterTime, cordon::Cordons, evidence::WindowsSides, live_fixture::LiveFixture, plan::FixtureKey,
+};
 use crate::{
     budgets::Budgets,
     cluster::{Facts, NodeFacts, Permission, Target, may},
@@ -37,6 +39,8 @@ pub(crate) struct Stage {
     pub(crate) settings: Settings,
     /// For each target, room for pods of checks' own on its nodes, and how many that are in all.
     pub(crate) rooms: BTreeMap<String, (Semaphore, u32)>,
+    /// The nodes that a disruptive check keeps pods off.
+    pub(crate) cordons: Cordons,
     /// What was collected of the Windows side of nodes.
     pub(crate) windows_sides: WindowsSides,
     /// Caps the execs under way, so that a large cluster does not open thousands at once.
