@@ -102,8 +102,6 @@ manifests! {
     WIN_WEBSERVER_TERMINATES = "checks/win-webserver/terminates.yaml";
     /// A Service of type LoadBalancer for IIS.
     IIS_LOAD_BALANCER = "checks/iis/load-balancer.yaml";
-    /// A pod with the limits of the guide's IIS.
-    IIS_RESOURCES_APPLIED = "checks/iis/resources-applied.yaml";
     /// A Linux pod to probe from.
     LINUX_CLIENT = "fixtures/linux-client.yaml";
     /// A pod in a Linux node's network.

@@ -77,16 +77,16 @@ fn shipped(name: &str) -> Fault {
 }
 
 #[test]
-fn a_stale_build_label_is_the_labels_failure_alone() {
+fn a_stale_build_label_fails_for_itself_and_where_it_would_lead_pods_astray() {
     let judged = judge(shipped("node-10-stale-build-label"), "");
-    assert_eq!(judged.red, set(&["nodes/windows-build-label@win-2022-0"]));
+    assert_eq!(judged.red, set(&["nodes/windows-build-label@win-2022-0", "placement/build-selector@10.0.17763.8511"]));
     assert_eq!(judged.unknown, set(&[]));
     assert_eq!(judged.findings, finding("node", "win-2022-0"));
 }
 
 #[test]
 fn a_node_that_answers_nothing_fails_for_itself_and_leaves_the_rest_open() {
-    let filters = "--check nodes/* --check reachability/windows-pod-to-linux-pod";
+    let filters = "--check nodes/* --skip nodes/containers-on-node --check reachability/windows-pod-to-linux-pod";
     let judged = judge(shipped("node-02-ready-but-answers-nothing"), filters);
     assert_eq!(judged.red, set(&["nodes/answers@win-2022-0"]));
     assert_eq!(judged.unknown, set(&["reachability/windows-pod-to-linux-pod@10.0.20348.5499"]));
@@ -96,7 +96,8 @@ fn a_node_that_answers_nothing_fails_for_itself_and_leaves_the_rest_open() {
 #[test]
 fn an_image_without_a_variant_for_a_build_fails_where_pods_must_start() {
     let judged = judge(shipped("image-01-no-match-for-platform"), "");
-    assert_eq!(judged.red, set(&["nodes/answers@win-2025-0", "win-webserver/pods-ready@10.0.26100.33296"]));
+    let red = ["iis/deploys@10.0.26100.33296", "nodes/answers@win-2025-0", "win-webserver/pods-ready@10.0.26100.33296"];
+    assert_eq!(judged.red, set(&red));
     assert!(judged.unknown.iter().all(|id| id.ends_with("@10.0.26100.33296")), "{:?}", judged.unknown);
     assert!(judged.unknown.contains("win-webserver/serves-page@10.0.26100.33296"));
     assert_eq!(judged.findings, finding("image", "10.0.26100.33296"));
@@ -136,11 +137,12 @@ fn a_dead_kube_proxy_kills_services_from_its_node_and_its_own_port() {
         "reachability/windows-pod-to-own-service-ip@10.0.26100.33296",
         "reachability/windows-pod-to-service-ip@10.0.26100.33296",
         "reachability/windows-pod-to-node-port@10.0.20348.5499", // whose ring leads to the dead node
+        "win-webserver/port-mapping@10.0.26100.33296",
     ]);
     red.extend(ports("node-port-linux-node"));
     red.extend(ports("node-port-outside"));
     assert_eq!(judged.red, red);
-    assert_eq!(judged.unknown, set(&[]));
+    assert_eq!(judged.unknown, set(&["win-webserver/scales@10.0.26100.33296"]), "what never worked cannot be scaled");
     assert_eq!(judged.findings, finding("service IP", "win-2025-0"));
 }
 

@@ -24,10 +24,10 @@ fn the_images_of_a_run_are_listed_for_each_build_with_what_they_stand_for() {
     let done = home.run("images --testbed --json --image-registry registry.corp/mirror");
     assert_eq!(done.code, Some(0), "{done:#?}");
     let images: Value = serde_json::from_str(&done.out).unwrap();
-    let of_2022 =
-        images.as_array().unwrap().iter().find(|image| image["targets"] == json!(["10.0.20348.5499"])).unwrap();
+    let published = "mcr.microsoft.com/windows/servercore:ltsc2022";
+    let of_2022 = images.as_array().unwrap().iter().find(|image| image["published"] == published).unwrap();
     assert_eq!(of_2022["image"], "registry.corp/mirror/windows/servercore:ltsc2022");
-    assert_eq!(of_2022["published"], "mcr.microsoft.com/windows/servercore:ltsc2022");
+    assert_eq!(of_2022["targets"], json!(["10.0.20348.5499"]));
     assert_eq!(of_2022["platforms"], json!(["windows/amd64"]));
     let names = home.run("images --testbed --names --check win-webserver/pods-ready --target 10.0.26100");
     assert!(names.out.lines().any(|line| line == "mcr.microsoft.com/windows/servercore:ltsc2025"), "{}", names.out);

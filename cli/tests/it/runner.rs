@@ -11,7 +11,7 @@ use k8s_openapi::api::{
     node::v1::RuntimeClass,
 };
 use kube::{
-    Api,
+    Api, ResourceExt,
     api::{ListParams, Patch, PatchParams},
 };
 use tokio::sync::Notify;
@@ -175,11 +175,10 @@ fn what_a_check_makes_is_completed_and_goes_with_it_also_when_it_panics() {
     assert!(reason.starts_with("fake-makes on linux-"), "{reason}");
     assert!(reason.ends_with("refused with 422"), "{reason}");
     assert_eq!(verdict(&outcome, "panics-with-a-class").0, VerdictKind::Undetermined);
-    let left = block_on(async {
-        let classes: Api<RuntimeClass> = Api::all(client());
-        classes.list(&ListParams::default()).await.unwrap().items
-    });
-    assert!(left.is_empty(), "{left:?}");
+    let classes: Api<RuntimeClass> = Api::all(client());
+    let left = block_on(async { classes.list(&ListParams::default()).await.unwrap().items });
+    // Other tests have classes on this testbed too.
+    assert!(left.iter().all(|class| !class.name_any().contains("fake-panics")), "{left:?}");
     assert_eq!(outcome.report.leftovers, Vec::<String>::new());
 }
 

@@ -82,7 +82,9 @@ async fn run(cx: Context) -> Answer {
     traffic.settle(&sources, &first).await;
     let (before, _) = traffic.until_followed(&sources, &first).await;
     if before.verdict.kind() != VerdictKind::Passed {
-        return Ok(failed("before anything was scaled", &before));
+        // Not scaling's fault: suite `reachability` judges Services that stand still.
+        let reason = before.verdict.reason();
+        return Ok(Verdict::Undetermined(format!("nothing can be scaled that does not work before: {reason}")));
     }
 
     cx.scale(&deployment, 3).await?;
