@@ -590,6 +590,13 @@ pub enum Observation {
         /// The message.
         message: String,
     },
+    /// The control plane did nothing with an object of ours, and said nothing about it.
+    Idle {
+        /// Which part of it should have: `kube-scheduler`, `kube-controller-manager`.
+        part: String,
+        /// The object, for example `pod winconform-k3f9/windows-pod-win-0`.
+        object: String,
+    },
     /// A step of the guide, taken as printed, and what the cluster made of it.
     Step {
         /// What was done, for example `apply win-webserver.yaml: Deployment win-webserver`.
@@ -629,6 +636,7 @@ impl Observation {
             Self::Node { what, .. } => format!("node {what}"),
             Self::NoExec { .. } => "no_exec".to_owned(),
             Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
+            Self::Idle { part, .. } => format!("idle {part}"),
             Self::Step { step, worked, .. } => format!("step {step} {worked}"),
         }
     }

@@ -19,6 +19,7 @@ mod load_balancer;
 mod node;
 mod node_port;
 mod outbound;
+mod pattern;
 mod pod_network;
 mod runtime;
 mod scheduling;
@@ -46,11 +47,13 @@ const RULES: &[Rule] = &[
     Rule { what: "a node is not ready", spreads: true, find: node::not_ready },
     Rule { what: "a node is silent", spreads: true, find: node::silent },
     Rule { what: "a node is not as it should be", spreads: false, find: node::not_as_it_should_be },
+    Rule { what: "a part of the control plane does nothing", spreads: false, find: scheduling::idle },
     Rule { what: "no node takes a pod", spreads: false, find: scheduling::unschedulable },
     Rule { what: "an image is not for this build, or cannot be had", spreads: false, find: image::refused },
     Rule { what: "sandboxes or containers fail", spreads: false, find: runtime::failures },
     Rule { what: "one backend is dead", spreads: false, find: backend::dead },
     Rule { what: "the pod network of a node is dead", spreads: true, find: pod_network::dead },
+    Rule { what: "the pod network of a node loses connections or answers", spreads: true, find: pod_network::impaired },
     Rule { what: "service rules are dead or stale", spreads: true, find: service_ip::dead },
     Rule { what: "names are not found", spreads: false, find: dns::dead },
     Rule { what: "a node port is dead", spreads: false, find: node_port::dead },

@@ -91,6 +91,8 @@ pub enum KnownObservationKind {
     NoExec,
     /// A request that the API server refused.
     Refused,
+    /// A part of the control plane that did nothing.
+    Idle,
 }
 
 /// A failure, as far as a known one may account for it.
@@ -141,6 +143,7 @@ impl KnownObservation {
             Observation::Node { what, .. } => (Kind::Node, None, None, Some(what)),
             Observation::NoExec { .. } => (Kind::NoExec, None, None, None),
             Observation::Refused { code, reason, .. } => (Kind::Refused, Some(reason), Some(*code), None),
+            Observation::Idle { part, .. } => (Kind::Idle, None, None, Some(part)),
             // Steps of the guide are told, not judged.
             Observation::Step { .. } => return false,
         };

@@ -218,7 +218,7 @@ pub(crate) async fn pods_ready(
         })
     })
     .await
-    .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug)))))
+    .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug), slug, wanted))))
 }
 
 /// The fixture's pods that are not on their way out.
@@ -269,10 +269,21 @@ fn look_at_pods(
     Look::NotYet(budget, format!("{} of {wanted} pods ready; {seen}", ready.len()))
 }
 
-/// The containers that still wait, for whoever explains why a budget was spent.
-fn stuck(pods: &[Arc<Pod>]) -> Vec<Observation> {
+/// What still waits, for whoever explains why a budget was spent.
+fn stuck(pods: &[Arc<Pod>], slug: &str, wanted: usize) -> Vec<Observation> {
     let mut stuck = Vec::new();
+    if pods.len() < wanted {
+        let part = "kube-controller-manager".to_owned();
+        stuck.push(Observation::Idle {
+            part,
+            object: format!("{slug}, of which {} of {wanted} pods exist", pods.len()),
+        });
+    }
     for pod in pods {
+        if !is_scheduled_or_refused(pod) {
+            let part = "kube-scheduler".to_owned();
+            stuck.push(Observation::Idle { part, object: format!("pod {}", pod_key(pod)) });
+        }
         for container in pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten()) {
             if let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) {
                 stuck.push(Observation::Container {
@@ -286,6 +297,13 @@ fn stuck(pods: &[Arc<Pod>]) -> Vec<Observation> {
         }
     }
     stuck
+}
+
+/// Whether the scheduler has spoken of a pod at all.
+fn is_scheduled_or_refused(pod: &Pod) -> bool {
+    let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.as_ref().is_some_and(|node| !node.is_empty()));
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    bound || conditions.into_iter().any(|condition| condition.type_ == "PodScheduled")
 }
 
 /// A controller that may not create its pods says so in an event and tries again for ever.

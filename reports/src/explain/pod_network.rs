@@ -10,8 +10,9 @@ use super::{
     Answer, Confidence, Facts, Finding, Layer, backend,
     facts::{Group, Probe, is_pod, proof},
     grouped,
+    pattern::{End, Pattern, patterns},
 };
-use crate::event::Destination;
+use crate::event::{Destination, Vantage};
 
 /// Which way the traffic of a node's pods is cut.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -52,15 +53,101 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
             findings.push(finding(facts, &group, cut, &ways, &or));
         }
     }
+    findings.extend(between_kinds(facts, &across, &culprits));
     for node in nodes_of(&within) {
-        let ways: Vec<Probe<'_>> =
-            within.iter().filter(|probe| probe.cell.destination_node.as_deref() == Some(node)).copied().collect();
-        if ways.iter().all(|probe| probe.answer == Answer::Dead) {
+        // A host reaches its own pods another way than pods do.
+        let ways: Vec<Probe<'_>> = within
+            .iter()
+            .filter(|probe| probe.cell.destination_node.as_deref() == Some(node) && is_from_pod(probe))
+            .copied()
+            .collect();
+        if !ways.is_empty() && ways.iter().all(|probe| probe.answer == Answer::Dead) {
             let group = Group { subject: node.to_owned(), words: node.to_owned(), nodes: vec![node.to_owned()] };
             findings.push(finding(facts, &group, Cut::Within, &ways, &BTreeSet::new()));
         }
     }
     findings
+}
+
+/// Dead ways that no single node explains: between nodes of one kind and nodes of another.
+fn between_kinds(facts: &Facts<'_>, across: &[Probe<'_>], culprits: &[Culprit<'_>]) -> Vec<Finding> {
+    let explained = |way: &Probe<'_>| {
+        culprits.iter().any(|culprit| culprit.ways.iter().any(|known| std::ptr::eq(known.cell, way.cell)))
+    };
+    let left: Vec<Probe<'_>> = across.iter().filter(|way| !explained(way)).copied().collect();
+    patterns(facts, &left, |way| way.answer == Answer::Dead)
+        .into_iter()
+        .map(|pattern| {
+            let Pattern { from, to, ways } = pattern;
+            let works = |probe: &&Probe<'_>| probe.answer == Answer::Open;
+            let reached = across.iter().filter(works).any(|way| has(&to, way.cell.destination_node.as_deref()));
+            let reaching = across.iter().filter(works).any(|way| has(&from, way.cell.source_node.as_deref()));
+            let mut summary = format!("no way leads from pods on {} to pods on {}", from.words, to.words);
+            if reached {
+                summary = format!("{summary}; others reach {}", to.words);
+            }
+            if reaching {
+                summary = format!("{summary}; {} reach others", from.words);
+            }
+            Finding::new(Layer::PodNetwork, &to.subject, Confidence::Likely, summary)
+                .or(Layer::PodNetwork, &from.subject, format!("what {} send is what gets lost", from.words))
+                .on(to.nodes.iter().cloned())
+                .advise(format!(
+                    "the routes or the encapsulation between {} and {}: on VXLAN both systems need a VNI of 4096 or \
+                     more and port 4789",
+                    from.words, to.words
+                ))
+                .proven_by(proof(&ways))
+                .accounts_for(facts.checks_of(&ways))
+        })
+        .collect()
+}
+
+/// Ways between pods on which connections open and answers do not arrive whole, or on which a part is lost.
+pub(super) fn impaired(facts: &Facts<'_>) -> Vec<Finding> {
+    let single = backend::addresses(facts);
+    let mut pods = facts.probes_where(|cell| is_pod(cell.destination) && cell.destination_node.is_some());
+    pods.retain(|probe| is_from_pod(probe) || probe.cell.source == Vantage::LinuxNode);
+    pods.retain(|probe| !single.iter().any(|(address, _)| *address == probe.cell.address));
+    let stalls = patterns(facts, &pods, |way| way.answer == Answer::Wrong).into_iter().map(|pattern| (pattern, true));
+    let losses =
+        patterns(facts, &pods, |way| way.answer == Answer::Partial).into_iter().map(|pattern| (pattern, false));
+    stalls
+        .chain(losses)
+        .map(|(Pattern { from, to, ways }, stalls)| {
+            // The end that fewer nodes share is the odd one.
+            let odd = if to.nodes.len() <= from.nodes.len() { &to } else { &from };
+            let other = if to.nodes.len() <= from.nodes.len() { &from } else { &to };
+            let between = match from.nodes == to.nodes {
+                true => format!("between pods on {}", to.words),
+                false => format!("from pods on {} to pods on {}", from.words, to.words),
+            };
+            let (summary, advice) = match stalls {
+                true => (
+                    format!("connections open {between}, but no whole answer comes back"),
+                    format!("the MTU of the pod network on {}: packets larger than the path takes are lost without a word", odd.words),
+                ),
+                false => (
+                    format!("a part of the connections {between} is lost"),
+                    format!("on {}: how many endpoints HNS holds beside the pods that run there; an address may be given twice", odd.words),
+                ),
+            };
+            Finding::new(Layer::PodNetwork, &odd.subject, Confidence::Likely, summary)
+                .or(Layer::PodNetwork, &other.subject, format!("the other end, {}", other.words))
+                .on(odd.nodes.iter().cloned())
+                .advise(advice)
+                .proven_by(proof(&ways))
+                .accounts_for(facts.checks_of(&ways))
+        })
+        .collect()
+}
+
+fn has(end: &End, node: Option<&str>) -> bool {
+    node.is_some_and(|node| end.nodes.contains(node))
+}
+
+fn is_from_pod(probe: &Probe<'_>) -> bool {
+    matches!(probe.cell.source, Vantage::LinuxPod | Vantage::WindowsPod)
 }
 
 fn is_within(probe: &Probe<'_>) -> bool {

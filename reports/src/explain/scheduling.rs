@@ -34,6 +34,35 @@ pub(super) fn unschedulable(facts: &Facts<'_>) -> Vec<Finding> {
         .collect()
 }
 
+/// Parts of the control plane that leave objects lying.
+///
+/// From: schedulers and controller managers that lost their lease or their way to the
+/// API server, so that pods stay Pending without a word.
+pub(super) fn idle(facts: &Facts<'_>) -> Vec<Finding> {
+    let seen = facts.observations().filter_map(|(wrong, seen)| match seen {
+        Observation::Idle { part, object } => Some((part.as_str(), (&wrong.name, object))),
+        _ => None,
+    });
+    grouped(seen)
+        .into_iter()
+        .map(|(part, seen)| {
+            let does = if part == "kube-scheduler" {
+                "says nothing of pods that wait for a node"
+            } else {
+                "does not make the pods it should"
+            };
+            Finding::new(Layer::ControlPlane, part, Confidence::Likely, format!("the {part} {does}"))
+                .advise(format!(
+                    "the log of the {part}, and who holds its lease: kubectl -n kube-system get lease {part}"
+                ))
+                .proven_by(
+                    dedup(seen.iter().map(|(_, object)| format!("nothing happened to {object}"))).into_iter().take(4),
+                )
+                .accounts_for(dedup(seen.iter().map(|(check, _)| (*check).clone())))
+        })
+        .collect()
+}
+
 fn nowhere() -> super::facts::Group {
     super::facts::Group { subject: "cluster".to_owned(), words: "cluster".to_owned(), nodes: Vec::new() }
 }

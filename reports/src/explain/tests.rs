@@ -13,9 +13,9 @@ use crate::{
 
 use Destination::{
     Internet, LinuxPod, LinuxServiceIp, LoadBalancer, NodePort, OwnServiceIp, ServiceName, WindowsPodOtherNode,
-    WindowsServiceIp,
+    WindowsPodSameNode, WindowsServiceIp,
 };
-use Vantage::{LinuxNode, LinuxPod as FromLinuxPod, Outside, WindowsPod};
+use Vantage::{LinuxNode, LinuxPod as FromLinuxPod, Outside, WindowsHost, WindowsPod};
 
 /// A run on two nodes of one build, one of another and one Linux node.
 #[derive(Default)]
@@ -150,6 +150,49 @@ fn trouble_of_every_node_of_a_build_is_the_builds() {
 #[test]
 fn no_way_at_all_is_the_cluster_not_each_node() {
     assert_eq!(Story::new().failed("reachability/pods", mesh(|_, _| true)).causes(), ["pod network: cluster"]);
+}
+
+#[test]
+fn ways_that_are_dead_for_one_system_only_are_told_from_a_dead_node() {
+    let story = Story::new().failed("reachability/pods", mesh(|from, to| from == "linux-0" && to == "win-c"));
+    let findings = story.findings();
+    assert_eq!(story.causes(), ["pod network: win-c"]);
+    assert!(findings[0].summary.contains("from pods on linux-0 to pods on win-c"), "{}", findings[0].summary);
+    assert!(findings[0].summary.contains("others reach win-c"), "{}", findings[0].summary);
+
+    let builds = |from: &str, to: &str| from == "win-c" && (to == "win-a" || to == "win-b");
+    let story = Story::new().failed("reachability/pods", mesh(builds));
+    let named: Vec<String> = story
+        .findings()
+        .into_iter()
+        .flat_map(|finding| {
+            finding.alternatives.into_iter().map(|or| or.subject).chain([finding.subject]).collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(named.contains(&"10.0.20348.1".to_owned()) && named.contains(&"win-c".to_owned()), "{named:?}");
+}
+
+#[test]
+fn connections_that_open_without_a_whole_answer_are_no_dead_network() {
+    let stalled = |cell: Cell| match cell.destination_node.as_deref() {
+        Some("win-c") => Cell { answered: 0, connected_only: 4, ..cell },
+        _ => cell,
+    };
+    let story = Story::new().failed("reachability/pods", mesh(|_, _| false).into_iter().map(stalled).collect());
+    assert_eq!(story.causes(), ["pod network: win-c"]);
+    let summary = &story.findings()[0].summary;
+    assert!(summary.contains("no whole answer"), "{summary}");
+}
+
+#[test]
+fn pods_of_a_node_that_only_do_not_reach_each_other_are_a_cause_of_their_own() {
+    let own = |node: &str, answered| cell(WindowsPod, node, WindowsPodSameNode, Some(node), 4, answered);
+    let host = cell(WindowsHost, "win-b", WindowsPodSameNode, Some("win-b"), 4, 4);
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .passed("reachability/hosts", vec![host])
+        .failed("reachability/same-node", vec![own("win-a", 4), own("win-b", 0)]);
+    assert_eq!(story.causes(), ["pod network: win-b"]);
 }
 
 #[test]
@@ -523,6 +566,15 @@ fn an_untolerated_taint_is_named_and_kubernetes_own_taints_are_a_sign() {
     assert_eq!(sign.causes(), ["node: win-c"]);
     let room = Story::new().saw("win-webserver/pods-ready", failed(), vec![pending(&[])]);
     assert_eq!(room.findings()[0].confidence, Confidence::Possible);
+}
+
+#[test]
+fn a_scheduler_that_says_nothing_is_the_control_planes() {
+    let idle = Observation::Idle { part: "kube-scheduler".into(), object: "pod ns/a".into() };
+    assert_eq!(
+        Story::new().saw("win-webserver/pods-ready", failed(), vec![idle]).causes(),
+        ["control plane: kube-scheduler"]
+    );
 }
 
 #[test]
