@@ -306,7 +306,7 @@ impl ImageArguments {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Reports")]
 pub struct OutputArguments {
-    /// Write a report: `junit=FILE` or `json=FILE` (repeatable).
+    /// Write a report (repeatable): html, json, junit, junit-informing, ctrf, markdown, github or github-annotations.
     #[arg(long, value_name = "FORMAT=PATH")]
     pub report: Vec<ReportFile>,
     /// Which consumers JUnit is for: `standard`, or `strict` (valid against Jenkins' and Surefire's schemas).
@@ -369,6 +369,6 @@ mod tests {
     #[test]
     fn a_report_without_a_known_format_is_refused_with_the_formats() {
         let error = Arguments::try_parse_from(["winconform", "run", "--report", "pdf=x"]).unwrap_err().to_string();
-        assert!(error.contains("junit, json"), "{error}");
+        assert!(error.contains("junit, junit-informing, json"), "{error}");
     }
 }

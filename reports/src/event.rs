@@ -14,6 +14,7 @@ use crate::{
     disposition::Policy,
     id::{CheckId, ResultId},
     verdict::{Level, Verdict},
+    words::first_few,
 };
 
 /// The version of the log's format, in its first line. The number after the
@@ -638,6 +639,40 @@ impl Observation {
             Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
             Self::Idle { part, .. } => format!("idle {part}"),
             Self::Step { step, worked, .. } => format!("step {step} {worked}"),
+        }
+    }
+
+    /// The fact in a sentence.
+    #[must_use]
+    pub fn words(&self) -> String {
+        let on = |node: &Option<String>| node.as_deref().map(|node| format!(" on {node}")).unwrap_or_default();
+        match self {
+            Self::Container { pod, node, image, reason, message } => {
+                format!("container of {pod}{} ({image}): {reason}: {message}", on(node))
+            }
+            Self::Event { object, node, reason, message } => {
+                format!("event about {object}{}: {reason}: {message}", on(node))
+            }
+            Self::Unschedulable { pod, nodes, untolerated } if untolerated.is_empty() => {
+                format!("no node takes {pod}, meant for {}", first_few(nodes.iter().map(String::as_str), 6))
+            }
+            Self::Unschedulable { pod, nodes, untolerated } => {
+                let nodes = first_few(nodes.iter().map(String::as_str), 6);
+                format!("no node takes {pod}, meant for {nodes}; it does not tolerate {}", untolerated.join(", "))
+            }
+            Self::Node { node, what, expected, found } => format!("{what} of {node} is {found}, expected {expected}"),
+            Self::NoExec { node, message, elsewhere_works } => {
+                let elsewhere = if *elsewhere_works { "works" } else { "does not work either" };
+                format!("exec on {node}: {message}; elsewhere it {elsewhere}")
+            }
+            Self::Refused { request, code, reason, message } => {
+                format!("the API server refused to {request}: {code} {reason}: {message}")
+            }
+            Self::Step { step, worked, outcome, why } => {
+                let worked = if *worked { "worked" } else { "did not work" };
+                let why = why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();
+                format!("{step}: {worked}: {outcome}{why}")
+            }
         }
     }
 }

@@ -52,18 +52,24 @@
 //! found in an archive is the same, byte for byte, as the one made on the day.
 
 pub mod chain;
+pub mod changes;
 pub mod clean;
 pub mod compare;
+pub mod ctrf;
 pub mod disposition;
 pub mod event;
 pub mod explain;
+pub mod github;
+pub mod html;
 pub mod id;
 pub mod junit;
 pub mod known_failures;
 pub mod log;
+pub mod markdown;
 pub mod report;
 pub mod text;
 pub mod verdict;
+mod words;
 pub mod write;
 
 #[cfg(test)]
@@ -71,6 +77,7 @@ mod tests;
 
 pub use self::{
     chain::Chain,
+    changes::Changes,
     disposition::{Disposition, Policy, RunResult},
     event::{Event, Record},
     explain::Finding,

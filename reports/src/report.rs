@@ -4,8 +4,10 @@
 //! bytes. The JSON report is its serialization, and `docs/report.schema.json` is
 //! made from these types, so a field here is public: it may be added, not renamed.
 
+pub mod grid;
 mod matrix;
 mod project;
+mod repeat;
 mod rounds;
 mod schema;
 
@@ -15,9 +17,11 @@ use serde::{Deserialize, Serialize};
 
 pub use self::{
     matrix::{Crossing, Path, Reach},
+    repeat::repeat_command,
     schema::json_schema,
 };
 use crate::{
+    changes::Changes,
     disposition::{Disposition, Policy, RunResult},
     event::{Cluster, Evidence, LeftOut, Node, Observation, Phase, PodTimeline, Target, TestbedFacts},
     explain::Finding,
@@ -58,6 +62,9 @@ pub struct Report {
     pub leftovers: Vec<String>,
     /// What became of the failures that the user knows of.
     pub known_failures: Vec<KnownFailureUse>,
+    /// What is different from a baseline, where the report was judged against one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<Changes>,
 }
 
 /// The run as a whole.
@@ -251,5 +258,15 @@ impl Report {
         let mut text = serde_json::to_string_pretty(self)?;
         text.push('\n');
         Ok(text)
+    }
+
+    /// Writes the report as JSON; see [`Report::to_json`].
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written.
+    pub fn write_json(&self, mut out: impl std::io::Write) -> Result<(), serde_json::Error> {
+        serde_json::to_writer_pretty(&mut out, self)?;
+        out.write_all(b"\n").map_err(serde_json::Error::io)
     }
 }

@@ -1,13 +1,14 @@
 //! From a result to a test case.
 
-use jiff::{SignedDuration, Timestamp};
-use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestRerun};
+use std::time::Duration;
 
-use super::{Dialect, duration};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Scope, duration, kind};
 use crate::{
     clean,
     disposition::Disposition,
-    report::{CheckResult, Report},
+    report::{CheckResult, Report, Try},
     verdict::{Level, VerdictKind},
 };
 
@@ -22,117 +23,155 @@ const MESSAGE: usize = 300;
 const TEXT: usize = 48_000;
 /// An excerpt is there to save a look into a file, not to replace it.
 const EXCERPT: usize = 4_000;
+/// Attempts that are told one by one.
+const RERUNS: usize = 20;
 
-pub(super) fn of_result(report: &Report, result: &CheckResult, dialect: Dialect) -> TestCase {
-    let id = result.result_id();
-    let mut case = TestCase::new(id.local_name(), status(report, result));
-    case.set_classname(id.junit_class());
-    case.set_time(duration(result.seconds));
-    if let Some(out) = system_out(result) {
-        case.set_system_out(out);
-    }
-    if dialect == Dialect::Standard {
-        if let Some(at) = started(report, result) {
-            case.extra.insert("timestamp".into(), format!("{at:.3}").into());
+/// One test case.
+pub(super) struct Case {
+    pub(super) name: String,
+    pub(super) class: String,
+    pub(super) took: Duration,
+    /// When it began, for consumers of the standard dialect.
+    pub(super) timestamp: Option<String>,
+    /// What TestGrid and Prow select and chart by, and what Jenkins keeps; for the standard dialect.
+    pub(super) properties: Vec<(String, String)>,
+    pub(super) kind: Kind,
+    /// What is said of a case that did not simply pass.
+    pub(super) said: Said,
+    /// What is said of its other attempts.
+    pub(super) reruns: Vec<Said>,
+    /// What goes to `system-out`.
+    pub(super) out: Option<String>,
+}
+
+/// The outcome of a case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Passed,
+    Flaky,
+    Failure,
+    Error,
+    Skipped,
+}
+
+/// What is said of a case, for consumers that show attributes and for those that show texts.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    /// Empty where there is none: Surefire's schema allows no `type` on `skipped`.
+    pub(super) ty: &'static str,
+    pub(super) message: String,
+    pub(super) text: String,
+}
+
+impl Case {
+    pub(super) fn of_result(report: &Report, result: &CheckResult, scope: Scope) -> Self {
+        let id = result.result_id();
+        let kind = kind(result, scope);
+        Self {
+            name: id.local_name(),
+            class: id.junit_class(),
+            took: duration(result.seconds),
+            timestamp: started(report, result).map(|at| format!("{at:.3}")),
+            properties: properties(result),
+            kind,
+            said: said(report, result, kind),
+            reruns: reruns(result, kind),
+            out: system_out(result),
         }
-        for (name, value) in properties(result) {
-            case.add_property((name.as_str(), value.as_str()));
+    }
+
+    fn about_the_run(name: &str, kind: Kind, said: Said) -> Self {
+        Self {
+            name: name.to_owned(),
+            class: RUN_CLASS.to_owned(),
+            took: Duration::ZERO,
+            timestamp: None,
+            properties: Vec::new(),
+            kind,
+            said,
+            reruns: Vec::new(),
+            out: None,
         }
     }
-    case
 }
 
 /// A run that asked nothing must not look like one where all is well.
-pub(super) fn nothing_asked(report: &Report) -> TestCase {
+pub(super) fn nothing_asked(report: &Report) -> Case {
     let why = report.run.aborted.as_deref().unwrap_or("no check was selected, or none concerns this cluster");
-    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_type("nothing_verified");
-    describe(&mut status, "nothing was verified: ", why, why);
-    run_case("verified", status)
+    Case::about_the_run("verified", Kind::Error, described("nothing_verified", "nothing was verified: ", why, why))
 }
 
 /// Objects that stayed behind. They say nothing of the cluster's conformance, so
 /// the case is not red; skipped is what every consumer shows with its message.
-pub(super) fn leftovers(report: &Report) -> TestCase {
-    let mut status = TestCaseStatus::skipped();
+pub(super) fn leftovers(report: &Report) -> Case {
     let count = report.leftovers.len();
     let lead = format!("not cleaned up: {count} of our objects stayed, run `winconform cleanup`");
-    describe(&mut status, "", &lead, &format!("{lead}\n\n{}", report.leftovers.join("\n")));
-    run_case("cleanup", status)
+    let text = format!("{lead}\n\n{}", report.leftovers.join("\n"));
+    Case::about_the_run("cleanup", Kind::Skipped, described("", "", &lead, &text))
 }
 
-fn run_case(name: &str, status: TestCaseStatus) -> TestCase {
-    let mut case = TestCase::new(name, status);
-    case.set_classname(RUN_CLASS).set_time(std::time::Duration::ZERO);
-    case
-}
-
-/// `failure` blames the cluster, `error` says that we could not tell.
-fn status(report: &Report, result: &CheckResult) -> TestCaseStatus {
-    match result.disposition {
-        Disposition::Green => {
-            let mut status = TestCaseStatus::success();
-            if result.flaky {
-                status.add_rerun(failed_attempt(result));
-            }
-            status
-        }
-        Disposition::Red => {
-            let ty = match result.verdict {
-                VerdictKind::NotApplicable => "required",
-                _ if result.flaky => "flaky",
-                verdict => verdict.as_str(),
-            };
-            non_success(NonSuccessKind::Failure, ty, report, result)
-        }
-        Disposition::Excused => {
-            // Skipped, as xfail is everywhere: red would stop whom the user let pass.
-            let mut status = TestCaseStatus::skipped();
+fn said(report: &Report, result: &CheckResult, kind: Kind) -> Said {
+    match kind {
+        Kind::Passed | Kind::Flaky => Said::default(),
+        Kind::Failure if result.verdict == VerdictKind::NotApplicable => wrong("required", report, result),
+        Kind::Failure if result.flaky => wrong("flaky", report, result),
+        Kind::Error if result.is_aborted() => wrong("aborted", report, result),
+        Kind::Failure | Kind::Error => wrong(result.verdict.as_str(), report, result),
+        Kind::Skipped if result.disposition == Disposition::Excused => {
             let excuse = result.excuse.as_ref();
             let issue = excuse.and_then(|excuse| excuse.issue.as_deref()).map(|issue| format!(" {issue}"));
             let why = excuse.map(|excuse| excuse.why.as_str()).unwrap_or_default();
-            let lead = format!("known failure:{} {why}: ", issue.unwrap_or_default());
-            describe(&mut status, &lead, &result.reason, &account(report, result));
-            status
+            let lead = clean::one_line(&format!("known failure:{} {why}:", issue.unwrap_or_default())) + " ";
+            described("", &lead, &result.reason, &account(report, result))
         }
-        Disposition::Unknown => {
-            let kind = if result.is_aborted() { "aborted" } else { result.verdict.as_str() };
-            non_success(NonSuccessKind::Error, kind, report, result)
-        }
-        Disposition::Skipped => {
-            // No `type`: Surefire's schema has none on `skipped`.
-            let mut status = TestCaseStatus::skipped();
+        Kind::Skipped => {
             let lead = match result.verdict {
                 VerdictKind::NotApplicable => "not applicable: ",
                 _ => "could not be told: ",
             };
-            describe(&mut status, lead, &result.reason, &result.reason);
-            status
+            described("", lead, &result.reason, &result.reason)
         }
     }
 }
 
-fn non_success(kind: NonSuccessKind, ty: &str, report: &Report, result: &CheckResult) -> TestCaseStatus {
-    let mut status = TestCaseStatus::non_success(kind);
-    status.set_type(ty);
+/// The attempts that did not pass, but for the one that the outcome tells of: an
+/// outcome that was the same each time was run again, another is flaky. Jenkins knows
+/// no `flakyError`, so all are failures there.
+fn reruns(result: &CheckResult, kind: Kind) -> Vec<Said> {
+    let bad = |attempt: &&Try| matches!(attempt.verdict, VerdictKind::Failed | VerdictKind::Undetermined);
+    let earlier = match kind {
+        Kind::Skipped => return Vec::new(),
+        Kind::Flaky if result.tries.is_empty() => return vec![failed_attempt(result)],
+        Kind::Failure | Kind::Error if !result.flaky => result.tries.len().saturating_sub(1),
+        _ => result.tries.len(),
+    };
+    result.tries.iter().take(earlier).filter(bad).take(RERUNS).map(rerun).collect()
+}
+
+fn rerun(attempt: &Try) -> Said {
+    let reason = clean::one_line(&clean::excerpt(&attempt.reason, EXCERPT));
+    let text = format!("round {}, attempt {}: {reason}", attempt.round, attempt.attempt);
+    Said { ty: attempt.verdict.as_str(), message: message(&text), text }
+}
+
+fn wrong(ty: &'static str, report: &Report, result: &CheckResult) -> Said {
     // The cause comes first: it is what a table's narrow cell should show.
     let cause = report.findings_of(result).next();
     let lead = cause.map(|cause| format!("{}, {}: ", cause.layer, clean::one_line(&cause.subject))).unwrap_or_default();
-    describe(&mut status, &lead, &result.reason, &account(report, result));
-    status
+    described(ty, &lead, &result.reason, &account(report, result))
 }
 
-/// Sets the message, and the text that begins with it.
-fn describe(status: &mut TestCaseStatus, lead: &str, reason: &str, text: &str) {
-    status.set_message(message(&format!("{lead}{}", clean::one_line(&clean::excerpt(reason, TEXT)))));
-    // The serializer drops tabs, which would join words.
+/// A message, and the text that begins with it.
+fn described(ty: &'static str, lead: &str, reason: &str, text: &str) -> Said {
+    let message = message(&format!("{lead}{}", clean::one_line(&clean::excerpt(reason, TEXT))));
+    // Some consumers drop tabs, which would join words.
     let text = clean::plain(&clean::excerpt(text, TEXT)).replace('\t', "    ");
-    status.set_description(format!("{lead}{text}"));
+    Said { ty, message, text: format!("{lead}{text}") }
 }
 
 /// A message whose first 70 characters can be read alone: they end with a clause,
 /// or with an ellipsis after a whole word.
-pub(super) fn message(line: &str) -> String {
+pub(crate) fn message(line: &str) -> String {
     let Some((at, _)) = line.char_indices().nth(LEAD) else { return line.to_owned() };
     let (head, _) = line.split_at(at);
     let clause_ends = [": ", "; ", ", ", ". ", " ("].iter().any(|end| head.rfind(end).is_some_and(|at| at > LEAD / 3));
@@ -203,15 +242,13 @@ fn system_out(result: &CheckResult) -> Option<String> {
 
 /// A check that passed only at a later attempt. Both the attribute and the stack
 /// trace are set: Jenkins reads one, others the other, the schemas want both.
-fn failed_attempt(result: &CheckResult) -> TestRerun {
+fn failed_attempt(result: &CheckResult) -> Said {
     let earlier = result.attempts.saturating_sub(1);
     let text = format!(
         "failed {earlier} times before it passed: {}",
         clean::one_line(&clean::excerpt(&result.reason, EXCERPT))
     );
-    let mut attempt = TestRerun::new(NonSuccessKind::Failure);
-    attempt.set_type("flaky").set_message(message(&text)).set_stack_trace(text);
-    attempt
+    Said { ty: "flaky", message: message(&text), text }
 }
 
 /// When a result was begun to be asked for.
@@ -220,7 +257,6 @@ pub(super) fn started(report: &Report, result: &CheckResult) -> Option<Timestamp
     report.run.started?.checked_add(after).ok()
 }
 
-/// What TestGrid and Prow select and chart by, and what Jenkins keeps.
 fn properties(result: &CheckResult) -> Vec<(String, String)> {
     let mut properties = vec![
         ("level".to_owned(), result.level.to_string()),

@@ -62,7 +62,7 @@ fn the_strict_dialect_keeps_the_rules_of_jenkins_xunit() {
                 for part in &case.children {
                     match part.name.as_str() {
                         "failure" | "error" | "skipped" => only(part, &["type", "message"]),
-                        "flakyFailure" => {
+                        "flakyFailure" | "rerunFailure" => {
                             has(part, &["type"]);
                             only(part, &["type", "message"]);
                         }
@@ -77,7 +77,7 @@ fn the_strict_dialect_keeps_the_rules_of_jenkins_xunit() {
 
 #[test]
 fn each_suite_alone_keeps_the_rules_of_surefire() {
-    const ORDER: [&str; 5] = ["failure", "flakyFailure", "skipped", "error", "system-out"];
+    const ORDER: [&str; 6] = ["failure", "rerunFailure", "flakyFailure", "skipped", "error", "system-out"];
     for report in [report(MIXED), report(HEALTHY), hostile(), report("")] {
         for suite in &strict(&report).children {
             has(suite, &["name", "tests", "errors", "skipped", "failures"]);
@@ -96,7 +96,7 @@ fn each_suite_alone_keeps_the_rules_of_surefire() {
                 for part in &case.children {
                     match part.name.as_str() {
                         "skipped" => only(part, &["message"]),
-                        "flakyFailure" => {
+                        "flakyFailure" | "rerunFailure" => {
                             assert_eq!(part.children[0].name, "stackTrace");
                             assert_eq!(part.text.trim(), "", "Surefire allows no text beside the stack trace");
                         }

@@ -1,10 +1,10 @@
 //! Reads a JUnit file back, as its consumers will, and checks what they rely on.
 
-use std::collections::HashSet;
+use std::{collections::HashSet, io::BufRead};
 
 use thiserror::Error;
 
-use super::xml::{Element, XmlError, parse};
+use super::xml::{Element, Visit, XmlError, walk};
 
 /// How many cases a file has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct JunitCounts {
 pub enum JunitFlaw {
     /// It is not XML.
     #[error("it is not well-formed XML")]
-    Xml(#[source] XmlError),
+    Xml(#[from] XmlError),
     /// The root is not `testsuites`, or an element stands where it must not.
     #[error("unexpected element `{0}`")]
     Unexpected(String),
@@ -69,32 +69,66 @@ pub enum JunitFlaw {
 ///
 /// With the first thing that some consumer would stumble over.
 pub fn verify(xml: &str) -> Result<JunitCounts, JunitFlaw> {
-    let root = parse(xml).map_err(JunitFlaw::Xml)?;
-    if root.name != "testsuites" {
-        return Err(JunitFlaw::Unexpected(root.name));
-    }
-    let mut total = JunitCounts::default();
-    let mut names = HashSet::new();
-    for suite in &root.children {
-        if suite.name != "testsuite" {
-            return Err(JunitFlaw::Unexpected(suite.name.clone()));
-        }
-        let counts = verify_suite(suite, &mut names)?;
-        total.tests += counts.tests;
-        total.failures += counts.failures;
-        total.errors += counts.errors;
-        total.skipped += counts.skipped;
-    }
-    agree(&root, total)?;
-    Ok(total)
+    verify_read(xml.as_bytes())
 }
 
-fn verify_suite(suite: &Element, names: &mut HashSet<String>) -> Result<JunitCounts, JunitFlaw> {
-    let class = required(suite, "name")?;
-    let mut counts = JunitCounts::default();
-    for case in suite.named("testcase") {
+/// Checks a JUnit file while it is read; see [`verify`].
+///
+/// # Errors
+///
+/// As [`verify`].
+pub fn verify_read(xml: impl BufRead) -> Result<JunitCounts, JunitFlaw> {
+    let mut cases = Cases::default();
+    walk(xml, &mut cases)?;
+    Ok(cases.total)
+}
+
+/// The cases as they pass by; none is kept.
+#[derive(Default)]
+struct Cases {
+    names: HashSet<String>,
+    class: String,
+    suite: JunitCounts,
+    total: JunitCounts,
+}
+
+impl Visit for Cases {
+    type Flaw = JunitFlaw;
+
+    fn open(&mut self, depth: usize, element: &Element) -> Result<(), JunitFlaw> {
+        match (depth, element.name.as_str()) {
+            (0, "testsuites") => Ok(()),
+            (1, "testsuite") => {
+                required(element, "name")?.clone_into(&mut self.class);
+                self.suite = JunitCounts::default();
+                Ok(())
+            }
+            (0 | 1, _) => Err(JunitFlaw::Unexpected(element.name.clone())),
+            _ => Ok(()),
+        }
+    }
+
+    fn close(&mut self, depth: usize, element: &Element) -> Result<bool, JunitFlaw> {
+        match depth {
+            0 => agree(element, self.total)?,
+            1 => {
+                time(element)?;
+                agree(element, self.suite)?;
+                required(element, "skipped")?;
+                self.total = self.total.plus(self.suite);
+            }
+            2 if element.name == "testcase" => self.case(element)?,
+            _ => {}
+        }
+        // What is in a case is kept until the case has been looked at.
+        Ok(depth > 2)
+    }
+}
+
+impl Cases {
+    fn case(&mut self, case: &Element) -> Result<(), JunitFlaw> {
         let name = format!("{}::{}", required(case, "classname")?, required(case, "name")?);
-        if case.attribute("classname") != Some(class) {
+        if case.attribute("classname") != Some(self.class.as_str()) {
             return Err(JunitFlaw::Class(name));
         }
         time(case)?;
@@ -103,18 +137,24 @@ fn verify_suite(suite: &Element, names: &mut HashSet<String>) -> Result<JunitCou
         if failures + errors + skipped > 1 {
             return Err(JunitFlaw::Outcomes(name));
         }
-        counts.tests += 1;
-        counts.failures += failures;
-        counts.errors += errors;
-        counts.skipped += skipped;
-        if !names.insert(name.clone()) {
+        self.suite = self.suite.plus(JunitCounts { tests: 1, failures, errors, skipped });
+        if self.names.contains(&name) {
             return Err(JunitFlaw::Twice(name));
         }
+        self.names.insert(name);
+        Ok(())
     }
-    time(suite)?;
-    agree(suite, counts)?;
-    required(suite, "skipped")?;
-    Ok(counts)
+}
+
+impl JunitCounts {
+    fn plus(self, other: Self) -> Self {
+        Self {
+            tests: self.tests + other.tests,
+            failures: self.failures + other.failures,
+            errors: self.errors + other.errors,
+            skipped: self.skipped + other.skipped,
+        }
+    }
 }
 
 /// The counts an element says are those of what is in it.

@@ -59,6 +59,7 @@ impl Report {
             left_out: plan.left_out,
             leftovers: story.leftovers,
             known_failures,
+            changes: None,
             results,
         }
     }

@@ -102,17 +102,6 @@ pub(super) fn pushed(painted: &str, width: usize) -> String {
     format!("{}{painted}", " ".repeat(width.saturating_sub(shown(painted))))
 }
 
-/// Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`.
-pub(super) fn seconds(seconds: f64) -> String {
-    if seconds < 9.95 {
-        format!("{seconds:.1} s")
-    } else if seconds < 119.5 {
-        format!("{seconds:.0} s")
-    } else {
-        format!("{:.0} min {:02.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,10 +114,5 @@ mod tests {
         seen      one two three four five six seven eight nine ten
                   eleven twelve
         ");
-    }
-
-    #[test]
-    fn seconds_read_as_people_say_them() {
-        assert_eq!([0.04, 9.9, 12.4, 119.0, 200.0].map(seconds), ["0.0 s", "9.9 s", "12 s", "119 s", "3 min 20 s"]);
     }
 }

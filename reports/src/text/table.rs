@@ -6,61 +6,20 @@ use super::{
     Style,
     layout::{Page, padded, pushed},
 };
-use crate::{
-    disposition::Disposition,
-    report::{CheckResult, Report},
-    verdict::VerdictKind,
+use crate::report::{
+    Report,
+    grid::{self, Grid, Mark},
 };
 
 /// More columns than this do not fit a terminal; a nodes' report has them all.
 const MOST_COLUMNS: usize = 7;
 
-/// What one cell says; the worst of several answers is shown.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Mark {
-    NotAsked,
-    NotApplicable,
-    Passed,
-    Limited,
-    Lifted,
-    Flaky,
-    Excused,
-    Unknown,
-    FlakyRed,
-    Required,
-    Failed,
-}
-
-impl Mark {
-    fn of(result: &CheckResult) -> Self {
-        match (result.disposition, result.verdict) {
-            (Disposition::Red, VerdictKind::NotApplicable) => Self::Required,
-            (Disposition::Red, _) if result.flaky => Self::FlakyRed,
-            (Disposition::Red, _) => Self::Failed,
-            (Disposition::Excused, _) => Self::Excused,
-            (Disposition::Unknown, _) => Self::Unknown,
-            (Disposition::Skipped, _) => Self::NotApplicable,
-            (Disposition::Green, _) if result.flaky => Self::Flaky,
-            (Disposition::Green, VerdictKind::LimitationPresent) => Self::Limited,
-            (Disposition::Green, VerdictKind::LimitationLifted) => Self::Lifted,
-            (Disposition::Green, _) => Self::Passed,
-        }
-    }
-
-    fn painted(self, style: Style) -> String {
-        match self {
-            Self::NotAsked => style.faint("·"),
-            Self::NotApplicable => style.faint("n/a"),
-            Self::Passed => style.good("ok"),
-            Self::Limited => style.good("limit"),
-            Self::Lifted => style.good("lifted"),
-            Self::Flaky => style.odd("flaky"),
-            Self::Excused => style.odd("excused"),
-            Self::FlakyRed => style.bad("FLAKY"),
-            Self::Required => style.bad("MISSING"),
-            Self::Unknown => style.odd("unknown"),
-            Self::Failed => style.bad("FAILED"),
-        }
+fn painted(mark: Mark, style: Style) -> String {
+    match mark {
+        Mark::NotAsked | Mark::NotApplicable => style.faint(mark.as_word()),
+        Mark::Passed | Mark::Limited | Mark::Lifted => style.good(mark.as_word()),
+        Mark::Flaky | Mark::Excused | Mark::Unknown => style.odd(mark.as_word()),
+        Mark::FlakyRed | Mark::Required | Mark::Failed => style.bad(&mark.as_word().to_uppercase()),
     }
 }
 
@@ -71,14 +30,16 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     if report.results.is_empty() {
         return;
     }
-    let columns = columns(report);
+    let grid = Grid::of(report);
+    let columns = &grid.columns;
     if columns.len() > MOST_COLUMNS {
         page.title("suites");
-        return by_suite(page, report);
+        return by_suite(page, &grid);
     }
     let mut lines: Vec<(String, String, Vec<Mark>)> = Vec::new();
-    for (suite, checks) in suites(report) {
-        let rows: Vec<(&str, Row<'_>)> = checks.into_iter().map(|(check, results)| (check, row(&results))).collect();
+    for suite in &grid.suites {
+        let rows: Vec<(&str, Row<'_>)> = suite.checks.iter().filter_map(|check| row(check, columns)).collect();
+        let suite = suite.name;
         let cells = |row: &Row<'_>| -> Vec<Mark> {
             columns.iter().map(|column| row.get(column).copied().unwrap_or(Mark::NotAsked)).collect()
         };
@@ -99,7 +60,7 @@ pub(super) fn write(page: &mut Page, report: &Report) {
         }
         lines.extend(folded(odd).into_iter().map(|(check, row)| (suite.to_owned(), check, cells(&row))));
     }
-    draw(page, &columns, &lines);
+    draw(page, columns, &lines);
 }
 
 /// Checks that are alike at every place stand in one line, unless one failed:
@@ -150,61 +111,28 @@ fn draw(page: &mut Page, columns: &[Option<&str>], lines: &[(String, String, Vec
         let mut line = format!("  {}  {}", padded(&style.title(name), suites), padded(check, checks));
         for (head, mark) in heads.iter().zip(marks) {
             line.push_str("  ");
-            line.push_str(&pushed(&mark.painted(style), head.len().max("unknown".len())));
+            line.push_str(&pushed(&painted(*mark, style), head.len().max("unknown".len())));
         }
         page.line(&line);
     }
 }
 
 /// With many targets: how many answers of each kind a suite has.
-fn by_suite(page: &mut Page, report: &Report) {
-    for (suite, checks) in suites(report) {
-        let mut counts: BTreeMap<Mark, usize> = BTreeMap::new();
-        for result in checks.iter().flat_map(|(_, results)| results) {
-            *counts.entry(Mark::of(result)).or_default() += 1;
-        }
+fn by_suite(page: &mut Page, grid: &Grid<'_>) {
+    for suite in &grid.suites {
+        let mut tally = grid::Tally::default();
+        suite.checks.iter().flat_map(|check| &check.results).for_each(|result| tally.add(Mark::of(result)));
         let counts: Vec<String> =
-            counts.into_iter().rev().map(|(mark, count)| format!("{count} {}", mark.painted(Style::Plain))).collect();
-        page.item("", "", &format!("{suite}: {}", counts.join(", ")));
+            tally.marks().map(|(mark, count)| format!("{count} {}", painted(mark, Style::Plain))).collect();
+        page.item("", "", &format!("{}: {}", suite.name, counts.join(", ")));
     }
 }
 
-/// The columns that have answers: the cluster first, then the targets in order.
-fn columns(report: &Report) -> Vec<Option<&str>> {
-    let mut columns: Vec<Option<&str>> = vec![None];
-    columns.extend(report.targets.iter().map(|target| Some(target.name.as_str())));
-    for result in &report.results {
-        if !columns.contains(&result.target.as_deref()) {
-            columns.push(result.target.as_deref());
-        }
-    }
-    columns.retain(|column| report.results.iter().any(|result| result.target.as_deref() == *column));
-    columns
-}
-
-type Checks<'a> = Vec<(&'a str, Vec<&'a CheckResult>)>;
-
-/// The results by suite and check, in report order.
-fn suites(report: &Report) -> Vec<(&str, Checks<'_>)> {
-    let mut suites: Vec<(&str, Checks<'_>)> = Vec::new();
-    for result in &report.results {
-        let place = suites.iter().position(|(suite, _)| *suite == result.suite).unwrap_or_else(|| {
-            suites.push((&result.suite, Vec::new()));
-            suites.len() - 1
-        });
-        let Some((_, checks)) = suites.get_mut(place) else { continue };
-        match checks.iter_mut().find(|(check, _)| *check == result.check.name()) {
-            Some((_, results)) => results.push(result),
-            None => checks.push((result.check.name(), vec![result])),
-        }
-    }
-    suites
-}
-
-fn row<'a>(results: &[&'a CheckResult]) -> Row<'a> {
-    let mut row = Row::new();
-    results.iter().for_each(|result| merge(&mut row, result.target.as_deref(), Mark::of(result)));
-    row
+/// A check's name, and its mark in those columns where it was asked.
+fn row<'a>(check: &grid::Row<'a>, columns: &[Option<&'a str>]) -> Option<(&'a str, Row<'a>)> {
+    let name = check.results.first()?.check.name();
+    let asked = columns.iter().zip(&check.cells).filter(|(_, cell)| cell.total() > 0);
+    Some((name, asked.map(|(column, cell)| (*column, cell.worst())).collect()))
 }
 
 fn merge<'a>(row: &mut Row<'a>, column: Option<&'a str>, mark: Mark) {

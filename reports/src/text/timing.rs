@@ -1,7 +1,7 @@
 //! Where the time went.
 
-use super::layout::{Page, seconds};
-use crate::report::Report;
+use super::layout::Page;
+use crate::{report::Report, words::seconds};
 
 /// Links of the critical path that are shown.
 const LINKS: usize = 4;

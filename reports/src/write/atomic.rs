@@ -3,7 +3,8 @@
 use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions},
-    io::{self, Write},
+    hash::{DefaultHasher, Hasher},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     process,
 };
@@ -44,17 +45,66 @@ pub fn check_writable(path: &Path) -> Result<(), WriteError> {
 }
 
 /// Writes beside the path, then renames: a reader finds the old file or the new one.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Gives the digest of what was written.
+pub(super) fn write(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<Digest> {
     fs::create_dir_all(folder_of(path))?;
     let partial = beside(path);
-    let written = create(&partial)
-        .and_then(|mut file| file.write_all(bytes).and_then(|()| file.sync_all()))
-        .and_then(|()| fs::rename(&partial, path));
+    let written = create(&partial).and_then(|file| {
+        let mut out = BufWriter::new(Digesting { inner: file, hasher: DefaultHasher::new(), length: 0 });
+        render(&mut out)?;
+        let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+        out.inner.sync_all()?;
+        fs::rename(&partial, path)?;
+        Ok(out.digest())
+    });
     if written.is_err() {
         // The first error is the one to tell; what cannot be removed was not made.
         drop(fs::remove_file(&partial));
     }
     written
+}
+
+/// Writes to something that is no regular file: a terminal, a pipe.
+pub(super) fn write_as_it_is(path: &Path, render: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+    render(&mut out)?;
+    out.flush()
+}
+
+/// Length and hash of a file: enough to notice a disk that lost something.
+pub(super) type Digest = (u64, u64);
+
+/// The digest of a file as it is.
+pub(super) fn digest_of(path: &Path) -> io::Result<Digest> {
+    let mut digesting = Digesting { inner: io::sink(), hasher: DefaultHasher::new(), length: 0 };
+    io::copy(&mut File::open(path)?, &mut digesting)?;
+    Ok(digesting.digest())
+}
+
+/// Hands on what it is given, and remembers what that was.
+struct Digesting<W> {
+    inner: W,
+    hasher: DefaultHasher,
+    length: u64,
+}
+
+impl<W> Digesting<W> {
+    fn digest(&self) -> Digest {
+        (self.length, self.hasher.finish())
+    }
+}
+
+impl<W: Write> Write for Digesting<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let count = self.inner.write(bytes)?;
+        self.hasher.write(bytes.get(..count).unwrap_or_default());
+        self.length += count as u64;
+        Ok(count)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
 }
 
 /// Whether something other than a regular file is there: a terminal, a pipe.
@@ -108,7 +158,7 @@ mod tests {
         let path = folder.path().join("taken");
         fs::create_dir(&path).unwrap();
         fs::write(path.join("inhabitant"), "").unwrap();
-        assert!(write(&path, b"x").is_err());
+        assert!(write(&path, |out| out.write_all(b"x")).is_err());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -4,8 +4,11 @@ use std::fs;
 
 use winconform_reports::{
     Report, ReportFile, ReportFormat, RunResult,
+    github::annotations,
+    html::to_html,
     junit::{Dialect, to_junit},
     log::parse_log,
+    markdown::{Limit, to_markdown},
     text::{SummaryOptions, summary},
     write::write_report,
 };
@@ -51,12 +54,52 @@ fn the_junit_report_in_the_strict_dialect() {
     insta::assert_snapshot!(to_junit(&report, Dialect::Strict).unwrap());
 }
 
+fn rendered(format: ReportFormat, report: &Report) -> String {
+    let mut out = Vec::new();
+    format.render(report, &mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn the_ctrf_report() {
+    insta::assert_snapshot!(rendered(ReportFormat::Ctrf, &recorded("mixed.ndjson").0));
+}
+
+#[test]
+fn the_informing_results_of_their_own() {
+    insta::assert_snapshot!(rendered(ReportFormat::JunitInforming(Dialect::Standard), &recorded("mixed.ndjson").0));
+}
+
+#[test]
+fn the_page_for_a_browser() {
+    // One line for each element, so that a change can be read; style and script are files of their own.
+    let page = to_html(&recorded("mixed.ndjson").0).replace("><", ">\n<");
+    let (head, body) = page.split_once("<body>").unwrap();
+    let (body, _script) = body.split_once("<script>").unwrap();
+    assert!(head.contains("Content-Security-Policy"));
+    insta::assert_snapshot!(body);
+}
+
+#[test]
+fn the_markdown_for_an_issue() {
+    insta::assert_snapshot!(to_markdown(&recorded("mixed.ndjson").0, Limit::Issue));
+}
+
+#[test]
+fn the_markdown_of_a_healthy_run() {
+    insta::assert_snapshot!(to_markdown(&recorded("healthy.ndjson").0, Limit::StepSummary));
+}
+
+#[test]
+fn the_annotations_of_a_job() {
+    insta::assert_snapshot!(annotations(&recorded("mixed.ndjson").0));
+}
+
 #[test]
 fn the_same_events_give_the_same_bytes() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["healthy.ndjson", "mixed.ndjson"] {
-        for format in [ReportFormat::Junit(Dialect::Standard), ReportFormat::Junit(Dialect::Strict), ReportFormat::Json]
-        {
+        for format in ReportFormat::ALL.into_iter().chain([ReportFormat::Junit(Dialect::Strict)]) {
             let bytes = ["once", "twice"].map(|file| {
                 let path = folder.path().join(file);
                 write_report(&ReportFile { format, path: path.clone() }, &recorded(name).0).unwrap();
