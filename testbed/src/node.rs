@@ -182,12 +182,17 @@ impl Nodes {
         }
     }
 
+    /// Ends them all, and returns when nothing of them runs any more.
+    pub async fn end(&mut self) {
+        self.tasks.shutdown().await;
+    }
+
     /// Returns the first failure of the running nodes; nothing while the testbed runs well, and `Ok` once it ends.
     ///
     /// # Errors
     ///
     /// When a task of the nodes ends before the testbed does.
-    pub async fn stopped(mut self) -> Result<(), NodeError> {
+    pub async fn stopped(&mut self) -> Result<(), NodeError> {
         while let Some(ended) = self.tasks.join_next().await {
             ended.map_err(|_panicked| NodeError::Ended)??;
         }

@@ -14,11 +14,16 @@ use std::{
 };
 
 use thiserror::Error;
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, sync::mpsc};
 use tokio_util::sync::CancellationToken;
 
 pub use self::options::{OptionsError, ServeOptions};
-use self::{ending::Ending, handlers::Handlers, state::StateDir};
+use self::{
+    ending::Ending,
+    handlers::{Handlers, Reset},
+    reset::{Inventory, ResetError},
+    state::StateDir,
+};
 use crate::{
     admission::{self, InstallError},
     clock::Clock,
@@ -33,7 +38,7 @@ use crate::{
     join::{self, JoinError, JoinOptions, Joined, Reached},
     kubelet_api,
     network::{Network, NetworkError},
-    node::{self, NodeError, TlsError},
+    node::{self, NodeError, Nodes, TlsError},
     process::{Executable, ProcessError, Supervisor, supervise},
     progress::{Info, Progress, Reporter, Step, chain, millis},
     registry::{Registry, RegistryError},
@@ -44,6 +49,7 @@ use crate::{
 mod ending;
 mod handlers;
 mod options;
+mod reset;
 mod state;
 
 /// How long the end of everything may take before the testbed goes without waiting for it.
@@ -97,6 +103,9 @@ pub enum ServeError {
     /// The webhooks of faults could not be served.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
+    /// The testbed could not be made what it was.
+    #[error(transparent)]
+    Reset(#[from] ResetError),
     /// The control socket could not be opened.
     #[error(transparent)]
     Control(#[from] ControlError),
@@ -369,11 +378,19 @@ impl Testbed<'_> {
             api_front,
             shape: self.shape.clone(),
         };
-        self.ready(cluster, started, faults, cancel).await?;
+        let (asking, mut resets) = mpsc::channel(1);
+        self.ready(cluster, started, faults, Some(asking), cancel).await?;
 
-        tokio::select! {
-            error = control_plane.ended() => Err(error.into()),
-            stopped = nodes.stopped() => stopped.and(Err(NodeError::Ended)).map_err(ServeError::from),
+        let mut baseline = None;
+        loop {
+            tokio::select! {
+                error = control_plane.ended() => return Err(error.into()),
+                stopped = nodes.stopped() => return stopped.and(Err(NodeError::Ended)).map_err(ServeError::from),
+                Some(asked) = resets.recv() => {
+                    let done = renew(&world, &mut nodes, &mut baseline).await;
+                    let _nobody_waits = asked.send(done.map_err(|error| chain(&error)));
+                }
+            }
         }
     }
 
@@ -423,7 +440,7 @@ impl Testbed<'_> {
             api_front: false,
             shape,
         };
-        self.ready(cluster, started, faults, cancel).await?;
+        self.ready(cluster, started, faults, None, cancel).await?;
         nodes.stopped().await.and(Err(NodeError::Ended)).map_err(ServeError::from)
     }
 
@@ -460,6 +477,7 @@ impl Testbed<'_> {
         cluster: Cluster,
         started: Instant,
         faults: FaultBoard,
+        resets: Option<mpsc::Sender<Reset>>,
         cancel: &CancellationToken,
     ) -> Result<(), ServeError> {
         let layout: &Layout = self.state.layout();
@@ -476,8 +494,9 @@ impl Testbed<'_> {
             kubectl: cluster.kubectl,
             pid: std::process::id(),
         };
-        let handlers =
-            Arc::new(Handlers::new(&info, cluster.outside, &cluster.shape, cluster.api_front, self.ending.clone()));
+        let ending = self.ending.clone();
+        let handlers = Handlers::new(&info, cluster.outside, &cluster.shape, cluster.api_front, ending, resets);
+        let handlers = Arc::new(handlers);
         control::serve(&layout.control_socket(), faults, handlers, cancel.clone()).await?;
         if let Some(name) = &self.options.name {
             registry(self.options).enter(name, &info).await?;
@@ -513,6 +532,19 @@ fn kubeconfig_of(options: &JoinOptions) -> PathBuf {
     named.or_else(of_user).unwrap_or_else(|| {
         etcetera::home_dir().map_or_else(|_homeless| PathBuf::from(".kube/config"), |home| home.join(".kube/config"))
     })
+}
+
+/// Makes the cluster what it was at the first time; then nothing is to be done.
+async fn renew(world: &World, nodes: &mut Nodes, baseline: &mut Option<Inventory>) -> Result<(), ServeError> {
+    let Some(baseline) = baseline else {
+        *baseline = Some(Inventory::take(&world.client).await?);
+        return Ok(());
+    };
+    nodes.end().await;
+    reset::clear(&world.client, baseline).await?;
+    *nodes = node::start(world).await?;
+    nodes.ready().await?;
+    Ok(reset::until_as(&world.client, baseline).await?)
 }
 
 async fn version(client: &kube::Client) -> Result<String, ServeError> {

@@ -73,6 +73,15 @@ impl Client {
         self.counts(&Request::Counters).await
     }
 
+    /// Makes the testbed what it was when this was asked first.
+    ///
+    /// # Errors
+    ///
+    /// When it kept something, and as [`ask`](Self::ask).
+    pub async fn reset(&mut self) -> Result<(), ControlError> {
+        self.done(&Request::Reset).await
+    }
+
     /// Says that somebody still uses the testbed.
     ///
     /// # Errors

@@ -21,6 +21,8 @@ pub enum Request {
     Heal(Option<String>),
     /// How often the effects in force were considered and applied.
     Counters,
+    /// Heal everything, remove what came since the first time this was asked, and register all nodes anew.
+    Reset,
     /// Somebody still uses this testbed: start counting its idle time anew.
     Touch,
     /// End the testbed.

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use futures::future::BoxFuture;
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{UnixListener, UnixStream},
@@ -18,6 +19,8 @@ const BREATH: Duration = Duration::from_millis(100);
 pub trait Handlers: Send + Sync + 'static {
     /// What is running. The server fills in the names of the faults itself.
     fn status(&self) -> Status;
+    /// Make the testbed what it was when this was asked first; faults are healed already.
+    fn reset(&self) -> BoxFuture<'static, Result<(), String>>;
     /// Somebody still uses the testbed.
     fn touch(&self);
     /// End the testbed; returns at once.
@@ -136,6 +139,14 @@ async fn answer(request: Request, faults: &FaultBoard, handlers: &impl Handlers)
             Response::Counters(counters)
         }
         Request::Counters => Response::Counters(faults.counters()),
+        Request::Reset => {
+            drop(faults.heal(None));
+            faults.until_taken_up().await;
+            match handlers.reset().await {
+                Ok(()) => Response::Done,
+                Err(reason) => Response::Error(reason),
+            }
+        }
         Request::Touch => {
             handlers.touch();
             Response::Done

@@ -35,6 +35,10 @@ impl Handlers for Desk {
         }
     }
 
+    fn reset(&self) -> futures::future::BoxFuture<'static, Result<(), String>> {
+        Box::pin(async { Err("it kept a namespace".to_owned()) })
+    }
+
     fn touch(&self) {
         self.touched.fetch_add(1, Ordering::Relaxed);
     }
@@ -176,4 +180,14 @@ async fn a_fault_of_the_api_server_is_refused_where_nothing_could_show_it() {
     let refused = Client::connect(&path).await.unwrap().inject(Fault::parse(yaml, "test").unwrap()).await;
     assert!(matches!(&refused, Err(ControlError::Refused { reason }) if reason.contains("--api-front")), "{refused:?}");
     assert!(board.names().is_empty());
+}
+
+#[tokio::test]
+async fn a_reset_heals_and_says_what_stayed() {
+    let (_folder, path, faults, ..) = desk().await;
+    let mut client = Client::connect(&path).await.unwrap();
+    client.inject(fault()).await.unwrap();
+    let refused = client.reset().await.unwrap_err();
+    assert_eq!(refused.to_string(), "the testbed refused: it kept a namespace");
+    assert!(faults.names().is_empty());
 }
