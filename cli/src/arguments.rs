@@ -17,6 +17,7 @@ use crate::{
     cleanup::CleanupArguments, error::CliError, explain::ExplainArguments, images::ImagesArguments,
     list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments, rbac::RbacArguments,
     report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
+    trust::TrustArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for
@@ -71,6 +72,8 @@ pub enum Command {
     Cleanup(CleanupArguments),
     /// Make reports again from a run's log.
     Report(ReportArguments),
+    /// Prove that the checks can fail: put defects into testbeds, and see which are caught with the right cause.
+    Trust(Box<TrustArguments>),
     /// A testbed that stays: start, use, break, heal and stop it.
     Testbed(TestbedArguments),
 }

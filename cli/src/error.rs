@@ -16,6 +16,8 @@ use winconform_testbed::{
     client::StartError, control::ControlError, fault::FaultError, join::JoinError, shape::ShapeError,
 };
 
+use crate::trust::TrustError;
+
 /// The command could not do what it was asked.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -144,6 +146,9 @@ pub enum CliError {
     /// Something cannot be written as YAML.
     #[error("failed to write YAML")]
     Yaml(#[source] serde_saphyr::ser::Error),
+    /// There is no way to select or judge the faults that were asked for.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The user stopped the command.
     #[error("stopped")]
     Stopped,

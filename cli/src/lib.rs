@@ -28,6 +28,7 @@ pub mod run;
 pub mod session;
 pub mod terminal;
 pub mod testbed;
+pub mod trust;
 
 use std::process::ExitCode;
 
@@ -83,6 +84,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<u8, CliError> 
         Command::Rbac(arguments) => rbac::rbac(&arguments, terminal),
         Command::Cleanup(arguments) => cleanup::cleanup(arguments, terminal).await,
         Command::Report(arguments) => report::report(arguments, terminal),
+        Command::Trust(arguments) => trust::trust(*arguments, terminal).await,
         Command::Testbed(arguments) => testbed::testbed(arguments, terminal).await,
     }
 }

@@ -43,6 +43,12 @@ impl Terminal {
         Self { quiet }
     }
 
+    /// The same terminal for somebody who shows nothing in passing.
+    #[must_use]
+    pub fn hushed(self) -> Self {
+        Self { quiet: true }
+    }
+
     /// Whether only results and errors are wanted.
     #[must_use]
     pub fn is_quiet(self) -> bool {

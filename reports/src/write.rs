@@ -148,6 +148,16 @@ impl ReportFile {
     }
 }
 
+/// Writes a text where it can be read whole or not at all; folders are made.
+///
+/// # Errors
+///
+/// When nothing can be written there.
+pub fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
+    check_writable(path)?;
+    atomic::write(path, text.as_bytes()).map_err(|error| WriteError::NotWritable { path: path.to_owned(), error })
+}
+
 /// A report cannot be written, or was not what it should be when read back.
 #[derive(Debug, Error)]
 #[non_exhaustive]

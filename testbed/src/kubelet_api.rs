@@ -59,7 +59,7 @@ pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> In
                 None
             }
             KubeletApi::Silent => Some(silence(host.clone())),
-            KubeletApi::Answers | KubeletApi::LosesPods => Some(answer(router.clone(), acceptor.clone())),
+            KubeletApi::Answers | KubeletApi::LosesPods => Some(answer(host.clone(), router.clone(), acceptor.clone())),
         };
         if let Some(own) = &host.own_port {
             own.serve(listening, &mut faults).await;
@@ -128,9 +128,12 @@ fn silence(host: Arc<Host>) -> Handler {
     })
 }
 
-fn answer(router: Router, acceptor: TlsAcceptor) -> Handler {
+fn answer(host: Arc<Host>, router: Router, acceptor: TlsAcceptor) -> Handler {
     Arc::new(move |connection: Connection| -> BoxFuture<'static, ()> {
-        speak(router.clone(), acceptor.clone(), connection.stream).boxed()
+        // The API server keeps connections; none outlives the kubelet that it was made to.
+        let cancel = host.world.cancel.clone();
+        let speaking = speak(router.clone(), acceptor.clone(), connection.stream);
+        async move { cancel.run_until_cancelled_owned(speaking).await.unwrap_or_default() }.boxed()
     })
 }
 

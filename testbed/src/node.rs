@@ -26,6 +26,7 @@ use kube::{
 };
 use thiserror::Error;
 use tokio::{sync::watch, task::JoinSet};
+use tokio_util::sync::CancellationToken;
 
 pub(crate) use self::{
     address::{Block, Exhausted},
@@ -98,6 +99,7 @@ pub struct Nodes {
     ready: watch::Receiver<usize>,
     tasks: JoinSet<Result<(), NodeError>>,
     ports: BTreeMap<String, SocketAddrV4>,
+    cancel: CancellationToken,
 }
 
 /// The Node objects of a shape as they are once registered, without starting anything:
@@ -128,6 +130,9 @@ pub fn objects(shape: &Shape) -> Vec<Node> {
 ///
 /// When a node that joins a control plane of somebody else's gets no port.
 pub async fn start(world: &World) -> Result<Nodes, NodeError> {
+    // A world of their own: what belongs to these nodes ends with them.
+    let cancel = world.cancel.child_token();
+    let world = &World { cancel: cancel.clone(), ..world.clone() };
     let mut hosts = Vec::new();
     for (index, node) in world.shape.nodes.iter().enumerate() {
         let host = host(world, node.clone(), index);
@@ -150,7 +155,7 @@ pub async fn start(world: &World) -> Result<Nodes, NodeError> {
     let ports = by_name.iter().filter_map(|(name, host)| Some((name.clone(), host.own_port.as_ref()?.address())));
     let ports = ports.collect();
     tasks.spawn(until_end(world, pod::dispatch(world.clone(), by_name)));
-    Ok(Nodes { expected, ready, tasks, ports })
+    Ok(Nodes { expected, ready, tasks, ports, cancel })
 }
 
 /// A joined node: its kubelet listens for real, and its pods' addresses are its own, since clusters differ in who
@@ -184,6 +189,7 @@ impl Nodes {
 
     /// Ends them all, and returns when nothing of them runs any more.
     pub async fn end(&mut self) {
+        self.cancel.cancel();
         self.tasks.shutdown().await;
     }
 

@@ -34,6 +34,13 @@ pub enum Source {
         /// How long it stays unused.
         idle: Duration,
     },
+    /// A testbed that somebody else holds, with these faults in it.
+    Running {
+        /// Which one.
+        info: Box<Info>,
+        /// The names of its faults.
+        faults: Vec<String>,
+    },
 }
 
 /// A testbed to start.
@@ -70,6 +77,7 @@ pub(super) struct Reached {
 pub(super) enum Held {
     Own(Box<Testbed>),
     Shared(Box<Shared>),
+    Running(Box<Info>),
 }
 
 impl Held {
@@ -77,6 +85,7 @@ impl Held {
         match self {
             Self::Own(testbed) => testbed.info(),
             Self::Shared(testbed) => testbed.info(),
+            Self::Running(info) => info,
         }
     }
 
@@ -84,7 +93,7 @@ impl Held {
     pub(super) async fn let_go(self) {
         match self {
             Self::Own(testbed) => testbed.stop().await,
-            Self::Shared(_) => {}
+            Self::Shared(_) | Self::Running(_) => {}
         }
     }
 
@@ -93,7 +102,7 @@ impl Held {
         match self {
             Self::Own(testbed) => testbed.ended().await,
             // Nobody tells us; the checks will.
-            Self::Shared(_) => std::future::pending().await,
+            Self::Shared(_) | Self::Running(_) => std::future::pending().await,
         }
     }
 }
@@ -101,8 +110,14 @@ impl Held {
 impl Source {
     /// Gets the cluster; a testbed is started and its faults are injected.
     pub(super) async fn reach(&self, display: &Display) -> Result<Reached, CliError> {
+        let none: &Vec<Fault> = &Vec::new();
+        let mut in_force: Vec<String> = Vec::new();
         let (held, faults) = match self {
             Self::Kubeconfig(options) => return reach_context(options).await,
+            Self::Running { info, faults } => {
+                in_force.clone_from(faults);
+                (Held::Running(info.clone()), none)
+            }
             Self::Own(OwnTestbed { executable, options, faults }) => {
                 let testbed = Testbed::start(executable, options, |progress| display.testbed(&progress)).await?;
                 (Held::Own(Box::new(testbed)), faults)
@@ -118,6 +133,7 @@ impl Source {
             let mut control = control::Client::connect(&info.control_socket).await?;
             for fault in faults {
                 control.inject(fault.clone()).await?;
+                in_force.push(fault.name.clone());
             }
         }
         let context = ConnectOptions { kubeconfig: Some(info.kubeconfig.clone()), context: Some(info.context.clone()) };
@@ -127,7 +143,7 @@ impl Source {
                 shape: info.shape.clone(),
                 latency: info.latency.to_string(),
                 boot_ms: info.boot_ms,
-                faults: faults.iter().map(|fault| fault.name.clone()).collect(),
+                faults: in_force,
             }),
             // A proxy of the testbed's own that we cannot read is a defect of ours, seen by every test.
             outside_proxy: info.outside_proxy.parse().ok(),

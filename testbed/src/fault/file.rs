@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::effect::Effect;
+use super::{effect::Effect, pattern::Patterns};
 
 /// A named defect made of effects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -94,6 +94,6 @@ pub enum ExpectedVerdict {
 pub struct ExpectedFinding {
     /// The layer: `node`, `service IP`, `DNS`, …
     pub layer: String,
-    /// The node, build, image, Service, … or a glob for it.
-    pub subject: String,
+    /// The node, build, image, Service, …: a pattern, or several of which any will do.
+    pub subject: Patterns,
 }
