@@ -201,6 +201,8 @@ impl Workshop {
             checks: winconform_suites::all(),
             plan: PlanOptions { allow_disruptive, settings, ..PlanOptions::default() },
             timeout_scale: None,
+            wait_for: None,
+            prepull: false,
             keep: Keep::Never,
             jobs: 64,
             outside_proxy: None,

@@ -55,7 +55,9 @@ pub(super) fn judge(fault: &Fault, observed: &Observed<'_>) -> FaultRow {
             ExpectedVerdict::Undetermined => !unknown.is_empty(),
             ExpectedVerdict::Reported | ExpectedVerdict::Quiet => true,
         };
-    let finding_right = expect.finding.is_none() || !right.is_empty();
+    // What only reports names the subject itself.
+    let told = expect.verdict == ExpectedVerdict::Reported && caught;
+    let finding_right = expect.finding.is_none() || told || !right.is_empty();
     let applied = observed.counters.iter().any(|counter| counter.applied > 0);
     let (verdict, reason) = if let Some(aborted) = &report.run.aborted {
         (RowVerdict::Unusable, format!("the run did not come to its end: {aborted}"))
