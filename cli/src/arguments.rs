@@ -16,8 +16,7 @@ use winconform_testbed::{clock::Latency, control_plane::ContainerOptions, shape:
 use crate::{
     cleanup::CleanupArguments, error::CliError, explain::ExplainArguments, images::ImagesArguments,
     list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments, rbac::RbacArguments,
-    report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
-    trust::TrustArguments,
+    report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments, trust::TrustArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for

@@ -30,13 +30,11 @@ use winconform_harness::run::new_run_id;
 use winconform_reports::write::{check_writable, write_whole};
 use winconform_testbed::{clock::Latency, fault::Fault, serve::ServeOptions, shape::Shape};
 
+use self::bench::{Bench, Workshop};
 pub use self::{
     choice::TrustError,
-    report::{
-        Cause, Expected, FaultRow, HealthyRow, RowVerdict, TRUST_SCHEMA, Totals, TrustReport, trust_schema,
-    },
+    report::{Cause, Expected, FaultRow, HealthyRow, RowVerdict, TRUST_SCHEMA, Totals, TrustReport, trust_schema},
 };
-use self::bench::{Bench, Workshop};
 use crate::{
     error::CliError,
     progress::{Detail, Display},
@@ -240,8 +238,7 @@ async fn work(
     let row = bench::row(&shop.options.shape, Ok(report), first);
     say_healthy(&shop, 1, total, &row);
     let queue = Mutex::new(queue);
-    let results =
-        Mutex::new(Results { rows: Vec::new(), healthy: vec![row], done: 1, total, error: None });
+    let results = Mutex::new(Results { rows: Vec::new(), healthy: vec![row], done: 1, total, error: None });
     let shop = &shop;
     let workers = (0..jobs).map(|number| worker(shop, &queue, &results, number));
     let reboots = join_all(workers).await.into_iter().sum();
@@ -309,7 +306,8 @@ async fn judge(
     if row.verdict != RowVerdict::Caught && !hopeless {
         let alone = bench.judge_alone(fault).await?;
         let leaked = alone.verdict != row.verdict;
-        let reason = if leaked { format!("alone {}: {}", alone.verdict.as_words(), alone.reason) } else { alone.reason };
+        let reason =
+            if leaked { format!("alone {}: {}", alone.verdict.as_words(), alone.reason) } else { alone.reason };
         let first = row.verdict.as_words();
         let reason = if leaked { format!("{first} among others ({}); {reason}", row.reason) } else { reason };
         row = FaultRow { leaked, attempts: 2, reason, seconds: row.seconds + alone.seconds, ..alone };
@@ -341,7 +339,9 @@ fn say_healthy(shop: &Workshop, done: usize, total: usize, row: &HealthyRow) {
     let words = match (&row.error, row.is_well()) {
         (Some(error), _) => format!("no run: {error}"),
         (None, true) => "healthy".to_owned(),
-        (None, false) => format!("not healthy: {}", row.red.iter().chain(&row.unknown).cloned().collect::<Vec<_>>().join("; ")),
+        (None, false) => {
+            format!("not healthy: {}", row.red.iter().chain(&row.unknown).cloned().collect::<Vec<_>>().join("; "))
+        }
     };
     shop.terminal.say(format_args!("[{done:>3}/{total}] shape {:<38} {words} {:.1} s", row.shape, row.seconds));
 }

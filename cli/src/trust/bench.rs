@@ -97,10 +97,9 @@ impl<'a> Bench<'a> {
                 Ok(()) => return Ok(()),
                 Err(error) => {
                     self.reboots += 1;
-                    self.shop.terminal.warn(format_args!(
-                        "  a testbed is started anew: {}",
-                        winconform_reports::Chain(&error)
-                    ));
+                    self.shop
+                        .terminal
+                        .warn(format_args!("  a testbed is started anew: {}", winconform_reports::Chain(&error)));
                 }
             }
         }
@@ -170,7 +169,8 @@ impl Workshop {
         let began = Instant::now();
         let mut control = testbed.control().await?;
         control.inject(fault.clone()).await?;
-        let disruptive = fault.expect.iter().flat_map(|expect| &expect.must).any(|check| check.starts_with("lifecycle/"));
+        let disruptive =
+            fault.expect.iter().flat_map(|expect| &expect.must).any(|check| check.starts_with("lifecycle/"));
         let ran = self.run(testbed, name, vec![fault.name.clone()], disruptive).await;
         let counters = counted(&mut control, &fault.name).await?;
         let outcome = ran?;

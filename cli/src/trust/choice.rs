@@ -96,9 +96,9 @@ pub(super) fn shuffle(faults: &mut [Fault], seed: u64) {
 
 /// A number that looks random and follows from the seed and the name (FNV-1a, then SplitMix64's finisher).
 fn mix(seed: u64, name: &str) -> u64 {
-    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = name
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325 ^ seed, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
     let z = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     z ^ (z >> 31)
@@ -134,7 +134,8 @@ pub(super) fn is_touched(fault: &Fault, changed: &[String]) -> bool {
             let (suite, file) = stem.split_once('/').unwrap_or((&stem, ""));
             // A suite's helpers concern all its checks.
             let suite_wide = |check: &str| check.split('/').next() == Some(suite);
-            let named = |check: &str| suite_wide(check) && (check.ends_with('*') || check.ends_with(&format!("/{file}")));
+            let named =
+                |check: &str| suite_wide(check) && (check.ends_with('*') || check.ends_with(&format!("/{file}")));
             let is_check = winconform_suites::all().iter().any(|check| check.id == format!("{suite}/{file}"));
             return checks.iter().any(|check| if is_check { named(check) } else { suite_wide(check) });
         }

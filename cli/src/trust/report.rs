@@ -245,15 +245,15 @@ impl TrustReport {
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         let wrong = |row: &FaultRow| {
-            row.leaked
-                || matches!(row.verdict, RowVerdict::Missed | RowVerdict::WrongFinding | RowVerdict::FalseAlarm)
+            row.leaked || matches!(row.verdict, RowVerdict::Missed | RowVerdict::WrongFinding | RowVerdict::FalseAlarm)
         };
         let sick = |row: &HealthyRow| row.error.is_none() && !row.is_well();
         if self.faults.iter().any(wrong) || self.healthy.iter().any(sick) {
             return 1;
         }
         let void = |row: &FaultRow| matches!(row.verdict, RowVerdict::Invalid | RowVerdict::Unusable);
-        if self.faults.is_empty() || self.faults.iter().any(void) || self.healthy.iter().any(|row| row.error.is_some()) {
+        if self.faults.is_empty() || self.faults.iter().any(void) || self.healthy.iter().any(|row| row.error.is_some())
+        {
             return 2;
         }
         0

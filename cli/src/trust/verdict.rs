@@ -33,7 +33,8 @@ pub(super) struct Said {
 
 /// What a report's checks said, by result id.
 pub(super) fn said(report: &Report) -> BTreeMap<String, Said> {
-    let one = |result: &CheckResult| (result.id.clone(), Said { verdict: result.verdict, reason: result.reason.clone() });
+    let one =
+        |result: &CheckResult| (result.id.clone(), Said { verdict: result.verdict, reason: result.reason.clone() });
     report.results.iter().map(one).collect()
 }
 
@@ -115,7 +116,8 @@ fn reports(result: &CheckResult, expect: &Expect, observed: &Observed<'_>) -> bo
     let now = Said { verdict: result.verdict, reason: result.reason.clone() };
     let news = observed.healthy.get(&result.id) != Some(&now);
     let names = expect.finding.as_ref().is_none_or(|finding| {
-        let by_findings = observed.report.findings_of(result).any(|found| is_about(&finding.subject, found, observed.report));
+        let by_findings =
+            observed.report.findings_of(result).any(|found| is_about(&finding.subject, found, observed.report));
         by_findings || contains(&finding.subject, &result.reason)
     });
     matches!(result.level, Level::Info | Level::Limitation) && news && names
@@ -135,7 +137,9 @@ fn false_alarms(expect: &Expect, red: &[String], right: &[&Finding], report: &Re
     let allowed: Vec<Pattern> = expect.must.iter().chain(&expect.may).map(Pattern::new).collect();
     let is_allowed = |id: &String| {
         let check = report.results.iter().find(|result| result.id == *id).map(|result| result.check.to_string());
-        check.is_some_and(|check| expect.verdict != ExpectedVerdict::Quiet && allowed.iter().any(|glob| glob.matches(&check)))
+        check.is_some_and(|check| {
+            expect.verdict != ExpectedVerdict::Quiet && allowed.iter().any(|glob| glob.matches(&check))
+        })
     };
     let accounted = |id: &String| right.iter().any(|finding| finding.checks.contains(id));
     red.iter().filter(|id| !is_allowed(id) && !accounted(id)).cloned().collect()
@@ -157,7 +161,10 @@ fn is_right(finding: &Finding, expected: &ExpectedFinding, report: &Report) -> b
     let layer = |words: &str| plain(words) == plain(&expected.layer);
     let named = layer(finding.layer.as_words()) && is_about(&expected.subject, finding, report);
     let among = finding.confidence == Confidence::Possible
-        && finding.alternatives.iter().any(|other| layer(other.layer.as_words()) && expected.subject.matches(&other.subject));
+        && finding
+            .alternatives
+            .iter()
+            .any(|other| layer(other.layer.as_words()) && expected.subject.matches(&other.subject));
     named || among
 }
 
@@ -197,7 +204,10 @@ fn why_missed(missed: &[String], observed: &Observed<'_>) -> String {
         let results = observed.report.results.iter().filter(|result| pattern.matches(&result.check.to_string()));
         let verdicts: BTreeSet<&str> = results.map(|result| result.verdict.as_str()).collect();
         let verdicts: Vec<&str> = verdicts.into_iter().collect();
-        words.push(format!("{check} said {}", if verdicts.is_empty() { "nothing".to_owned() } else { verdicts.join(", ") }));
+        words.push(format!(
+            "{check} said {}",
+            if verdicts.is_empty() { "nothing".to_owned() } else { verdicts.join(", ") }
+        ));
     }
     words.extend(not_there.into_iter().map(|check| format!("there is no check {check}")));
     if words.is_empty() { "nothing turned red".to_owned() } else { words.join("; ") }

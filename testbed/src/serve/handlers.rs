@@ -24,7 +24,14 @@ pub(super) struct Handlers {
 pub(super) type Reset = oneshot::Sender<Result<(), String>>;
 
 impl Handlers {
-    pub(super) fn new(info: &Info, outside_proxy: SocketAddr, shape: &Shape, api_front: bool, ending: Ending, resets: Option<mpsc::Sender<Reset>>) -> Self {
+    pub(super) fn new(
+        info: &Info,
+        outside_proxy: SocketAddr,
+        shape: &Shape,
+        api_front: bool,
+        ending: Ending,
+        resets: Option<mpsc::Sender<Reset>>,
+    ) -> Self {
         let nodes = shape.nodes.iter().map(|node| NodeStatus {
             name: node.name.clone(),
             os: node.os,

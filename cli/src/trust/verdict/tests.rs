@@ -53,8 +53,7 @@ fn report(results: Vec<CheckResult>, findings: Vec<Finding>) -> Report {
 }
 
 fn judged_with(fault: &Fault, report: &Report, applied: u64, healthy: &BTreeMap<String, Said>) -> FaultRow {
-    let counter =
-        Counter { fault: fault.name.clone(), effect: 0, kind: "network".into(), considered: 9, applied };
+    let counter = Counter { fault: fault.name.clone(), effect: 0, kind: "network".into(), considered: 9, applied };
     let known = ["reachability/windows-pod-to-service-ip", "nodes/patch-level"].map(str::to_owned).into();
     judge(fault, &Observed { report, counters: vec![counter], healthy, known: &known, seconds: 1.0 })
 }
@@ -67,7 +66,8 @@ const MUST: &str = "reachability/windows-pod-to-service-ip";
 
 #[test]
 fn what_must_be_red_with_the_right_finding_is_caught() {
-    let report = report(vec![red(MUST), red("reachability/node-port-outside")], vec![finding("service_ip", "win-2025-0", &[])]);
+    let report =
+        report(vec![red(MUST), red("reachability/node-port-outside")], vec![finding("service_ip", "win-2025-0", &[])]);
     let row = judged(&fault(|_| ()), &report);
     assert_eq!((row.verdict, row.reason.as_str()), (RowVerdict::Caught, ""));
     assert!(row.caught && row.finding_right && row.false_alarms.is_empty());
