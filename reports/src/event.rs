@@ -668,6 +668,7 @@ impl Observation {
             Self::Refused { request, code, reason, message } => {
                 format!("the API server refused to {request}: {code} {reason}: {message}")
             }
+            Self::Idle { part, object } => format!("{part} has done nothing about {object}"),
             Self::Step { step, worked, outcome, why } => {
                 let worked = if *worked { "worked" } else { "did not work" };
                 let why = why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

@@ -155,7 +155,8 @@ impl ReportFile {
 /// When nothing can be written there.
 pub fn write_whole(path: &Path, text: &str) -> Result<(), WriteError> {
     check_writable(path)?;
-    atomic::write(path, text.as_bytes()).map_err(|error| WriteError::NotWritable { path: path.to_owned(), error })
+    let written = atomic::write(path, |out| out.write_all(text.as_bytes()));
+    written.map(drop).map_err(|error| WriteError::NotWritable { path: path.to_owned(), error })
 }
 
 /// A report cannot be written, or was not what it should be when read back.
