@@ -55,13 +55,14 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
     }
     findings.extend(between_kinds(facts, &across, &culprits));
     for node in nodes_of(&within) {
-        // A host reaches its own pods another way than pods do.
-        let ways: Vec<Probe<'_>> = within
-            .iter()
-            .filter(|probe| probe.cell.destination_node.as_deref() == Some(node) && is_from_pod(probe))
-            .copied()
-            .collect();
-        if !ways.is_empty() && ways.iter().all(|probe| probe.answer == Answer::Dead) {
+        // Ways within a node are of several kinds: a host reaches its pods another way than pods do,
+        // and a pod reaches itself without any network. Those of one check are alike.
+        let here =
+            within.iter().filter(|probe| probe.cell.destination_node.as_deref() == Some(node) && is_from_pod(probe));
+        let by_check = grouped(here.map(|probe| (probe.id.check.to_string(), *probe)));
+        let dead = by_check.into_values().filter(|ways| ways.iter().all(|probe| probe.answer == Answer::Dead));
+        let ways: Vec<Probe<'_>> = dead.flatten().collect();
+        if !ways.is_empty() {
             let group = Group { subject: node.to_owned(), words: node.to_owned(), nodes: vec![node.to_owned()] };
             findings.push(finding(facts, &group, Cut::Within, &ways, &BTreeSet::new()));
         }
