@@ -100,6 +100,8 @@ manifests! {
     WIN_WEBSERVER_SCALES = "checks/win-webserver/scales.yaml";
     /// A web server to be deleted.
     WIN_WEBSERVER_TERMINATES = "checks/win-webserver/terminates.yaml";
+    /// A web server before and after its node's reboot, and a Service.
+    LIFECYCLE_REBOOT = "checks/lifecycle/reboot.yaml";
     /// A Service of type LoadBalancer for IIS.
     IIS_LOAD_BALANCER = "checks/iis/load-balancer.yaml";
     /// A Linux pod to probe from.

@@ -10,6 +10,7 @@
 pub mod fixture;
 pub mod guide;
 pub mod iis;
+pub mod lifecycle;
 pub mod literal;
 pub mod nodes;
 pub mod placement;
@@ -23,8 +24,16 @@ use winconform_harness::Check;
 /// Every check, in the order in which reports list them.
 #[must_use]
 pub fn all() -> Vec<&'static Check> {
-    [nodes::CHECKS, win_webserver::CHECKS, reachability::CHECKS, placement::CHECKS, runtime_class::CHECKS, iis::CHECKS]
-        .concat()
+    [
+        nodes::CHECKS,
+        win_webserver::CHECKS,
+        reachability::CHECKS,
+        placement::CHECKS,
+        runtime_class::CHECKS,
+        iis::CHECKS,
+        lifecycle::CHECKS,
+    ]
+    .concat()
 }
 
 /// The guide's manifests as printed, which only `--literal` asks about.

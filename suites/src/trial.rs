@@ -58,7 +58,7 @@ pub(crate) fn spec_of(object: &mut Object) -> Result<&mut PodSpec, Trouble> {
 /// When it has more or fewer.
 pub(crate) fn exactly<const N: usize>(objects: Vec<Object>) -> Result<[Object; N], Trouble> {
     let count = objects.len();
-    objects.try_into().map_err(|_| Trouble::Unexpected(format!("the manifest has {count} objects, not {N}")))
+    objects.try_into().map_err(|_all| Trouble::Unexpected(format!("the manifest has {count} objects, not {N}")))
 }
 
 /// The Windows node that stands for all, where a question is not about a build.

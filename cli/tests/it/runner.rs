@@ -12,7 +12,7 @@ use k8s_openapi::api::{
 };
 use kube::{
     Api, ResourceExt,
-    api::{ListParams, Patch, PatchParams},
+    api::{DeleteParams, ListParams, Patch, PatchParams, PostParams},
 };
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -22,7 +22,7 @@ use winconform::{
     terminal::{Color, Terminal},
 };
 use winconform_harness::{
-    Admission, Check, Claims, Explain, Need, Scope, Trouble,
+    Admission, Check, Claims, Context, Explain, Need, Scope, Trouble,
     cluster::{ConnectOptions, Os},
     context::pod_in,
     run::{Keep, PlanOptions},
@@ -67,11 +67,20 @@ static DISRUPTS: Check = Check { id: "fake/disrupts", disruptive: true, ..PLAIN 
 
 /// One run of `checks` against the cluster of a testbed.
 async fn run(info: &Info, checks: &[&'static Check], stop: CancellationToken) -> (Outcome, tempfile::TempDir) {
+    run_with(info, checks, PlanOptions::default(), stop).await
+}
+
+async fn run_with(
+    info: &Info,
+    checks: &[&'static Check],
+    plan: PlanOptions,
+    stop: CancellationToken,
+) -> (Outcome, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let session = Session {
         source: Source::Kubeconfig(ConnectOptions { kubeconfig: Some(info.kubeconfig.clone()), context: None }),
         checks: checks.to_vec(),
-        plan: PlanOptions::default(),
+        plan,
         timeout_scale: Some(0.05),
         wait_for: None,
         prepull: false,
@@ -180,6 +189,123 @@ fn what_a_check_makes_is_completed_and_goes_with_it_also_when_it_panics() {
     // Other tests have classes on this testbed too.
     assert!(left.iter().all(|class| !class.name_any().contains("fake-panics")), "{left:?}");
     assert_eq!(outcome.report.leftovers, Vec::<String>::new());
+}
+
+/// Finds its class's name taken by somebody else.
+static MEETS_ANOTHERS_CLASS: Check = Check {
+    id: "fake/taken",
+    creates: &[OWN_CLASS],
+    run: |cx| {
+        async move {
+            let own = cx.draft_one(&OWN_CLASS, "", &[])?;
+            let mut others: RuntimeClass = serde_json::from_value(own.to_json().unwrap()).unwrap();
+            others.metadata.labels = None;
+            let classes: Api<RuntimeClass> = Api::all(cx.client());
+            classes.create(&PostParams::default(), &others).await.unwrap();
+            cx.create(&own).await?;
+            Ok(Verdict::Passed("made".into()))
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+
+#[test]
+fn a_name_that_somebody_else_has_taken_is_undetermined_and_theirs_stays() {
+    let outcome = run_on_shared(&[&MEETS_ANOTHERS_CLASS]);
+    let (kind, reason) = verdict(&outcome, "taken");
+    assert_eq!(kind, VerdictKind::Undetermined);
+    assert!(reason.contains("already exists"), "{reason}");
+    let classes: Api<RuntimeClass> = Api::all(client());
+    let name = block_on(async { classes.list(&ListParams::default()).await.unwrap() })
+        .items
+        .iter()
+        .map(ResourceExt::name_any)
+        .find(|name| name.contains("fake-taken"))
+        .expect("it is not ours to remove");
+    block_on(async { classes.delete(&name, &DeleteParams::default()).await.unwrap() });
+}
+
+async fn cordon_the_windows_node(cx: &Context) -> Result<(), Trouble> {
+    let node = cx.facts().open_nodes(Os::Windows).next().unwrap().name.clone();
+    cx.cordon(&node).await?;
+    let nodes: Api<Node> = Api::all(cx.client());
+    let node = nodes.get(&node).await.map_err(|error| Trouble::api("look at the node", error))?;
+    match node.spec.unwrap().unschedulable {
+        Some(true) => Ok(()),
+        _ => Err(Trouble::Unexpected("it is not cordoned".into())),
+    }
+}
+
+const CORDONS: Check = Check { disruptive: true, claims: Claims { pods: 0, exclusive: true }, ..PLAIN };
+static CORDONS_AND_PASSES: Check = Check {
+    id: "fake/cordons-and-passes",
+    run: |cx| async move { cordon_the_windows_node(&cx).await.map(|()| Verdict::Passed("cordoned".into())) }.boxed(),
+    ..CORDONS
+};
+static CORDONS_AND_PANICS: Check = Check {
+    id: "fake/cordons-and-panics",
+    run: |cx| {
+        async move {
+            cordon_the_windows_node(&cx).await?;
+            panic!("out of cheese")
+        }
+        .boxed()
+    },
+    ..CORDONS
+};
+static CORDONS_AND_HANGS: Check = Check {
+    id: "fake/cordons-and-hangs",
+    budget: Duration::from_secs(1),
+    run: |cx| {
+        async move {
+            cordon_the_windows_node(&cx).await?;
+            std::future::pending().await
+        }
+        .boxed()
+    },
+    ..CORDONS
+};
+static STOP_IN_A_CORDON: OnceLock<CancellationToken> = OnceLock::new();
+static CORDONS_AND_IS_STOPPED: Check = Check {
+    id: "fake/cordons-and-is-stopped",
+    run: |cx| {
+        async move {
+            cordon_the_windows_node(&cx).await?;
+            STOP_IN_A_CORDON.get_or_init(CancellationToken::new).cancel();
+            std::future::pending().await
+        }
+        .boxed()
+    },
+    ..CORDONS
+};
+
+#[test]
+fn a_cordon_ends_with_its_check_however_that_ends() {
+    let checks: &[&'static Check] =
+        &[&CORDONS_AND_PASSES, &CORDONS_AND_PANICS, &CORDONS_AND_HANGS, &CORDONS_AND_IS_STOPPED];
+    let stop = STOP_IN_A_CORDON.get_or_init(CancellationToken::new).clone();
+    let (outcome, node) = block_on(async {
+        let options = ServeOptions { shape: "one-windows-node".into(), ..ServeOptions::default() };
+        let testbed = start(&options).await;
+        let plan = PlanOptions { allow_disruptive: true, ..PlanOptions::default() };
+        let (outcome, _folder) = run_with(testbed.info(), checks, plan, stop).await;
+        let kubeconfig = kube::config::Kubeconfig::read_from(&testbed.info().kubeconfig).unwrap();
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.unwrap();
+        let nodes: Api<Node> = Api::all(kube::Client::try_from(config).unwrap());
+        let node = nodes.get("win-2022-0").await.unwrap();
+        testbed.stop().await;
+        (outcome, node)
+    });
+    assert_eq!(verdict(&outcome, "cordons-and-passes").0, VerdictKind::Passed, "{:#?}", outcome.report.results);
+    for check in ["cordons-and-panics", "cordons-and-hangs", "cordons-and-is-stopped"] {
+        // A cordon that was left would have kept the next check from its own.
+        let (kind, reason) = verdict(&outcome, check);
+        assert_eq!(kind, VerdictKind::Undetermined);
+        assert!(!reason.contains("cordoned"), "{reason}");
+    }
+    assert_eq!(node.spec.unwrap().unschedulable, None);
+    assert!(node.metadata.labels.unwrap().keys().all(|label| !label.contains("winconform")));
 }
 
 static ORDER: Mutex<Vec<&str>> = Mutex::new(Vec::new());
