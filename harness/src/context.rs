@@ -55,6 +55,8 @@ pub struct Context {
 pub(crate) struct Notes {
     pub(crate) observations: Vec<Observation>,
     pub(crate) phases: Vec<Phase>,
+    /// Whether connections were tried that nobody answered.
+    pub(crate) unanswered: bool,
     /// Commands and their outputs, for evidence.
     pub(crate) transcript: Vec<String>,
     /// Objects of its own, to be removed.
@@ -432,6 +434,8 @@ impl Context {
             probed.iter().map(|probed| &probed.cell).filter(|cell| cell.answered < cell.tried || cell.lost > 0);
         let ends = troubled.flat_map(|cell| [cell.source_node.clone(), cell.destination_node.clone()]).flatten();
         self.note(|notes| notes.troubled.extend(ends));
+        let unanswered = probed.iter().any(|probed| probed.cell.answered < probed.cell.tried);
+        self.note(|notes| notes.unanswered |= unanswered);
         let cells = probed.iter().map(|probed| probed.cell.clone()).collect();
         self.stage.journal.emit(Event::Probed { id: self.id.clone(), cells });
     }

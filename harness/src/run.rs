@@ -14,6 +14,7 @@ mod images;
 pub(crate) mod live_fixture;
 mod log_tail;
 mod namespaces;
+mod network_policies;
 mod plan;
 mod prepull;
 mod pull_secret;
@@ -25,7 +26,11 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use futures::future::join_all;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::{sync::Semaphore, task::JoinSet, time::Instant};
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    task::JoinSet,
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use winconform_reports::{
     Chain, Event, Policy, Verdict, VerdictKind,
@@ -391,6 +396,7 @@ impl Run {
             outside_proxy: self.options.outside_proxy.clone(),
             settings: self.options.plan.settings.clone(),
             cordons: Cordons::new(&self.cluster.client(), &self.options.id),
+            network_policies: OnceCell::new(),
             windows_sides: evidence::WindowsSides::default(),
             execs: Semaphore::new(64),
             stop: watching,

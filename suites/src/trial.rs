@@ -144,7 +144,7 @@ pub(crate) async fn kept_off(cx: &Context, draft: &Object, nodes: &[&NodeFacts])
             cx.observe(Observation::Node {
                 node: taken.clone(),
                 what: format!("taint {}", against.join(", ")),
-                expected: "keeps off a pod that does not tolerate it".to_owned(),
+                expected: "kept to".to_owned(),
                 found: "passed over".to_owned(),
             });
             Ok(Verdict::Failed(format!(

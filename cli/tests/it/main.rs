@@ -11,6 +11,7 @@ mod containers;
 mod credentials;
 mod defects;
 mod documents;
+mod environment;
 mod house;
 mod interrupted;
 mod joining;

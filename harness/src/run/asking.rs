@@ -10,7 +10,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use winconform_reports::{Event, Verdict, VerdictKind, event::Finished};
 
-use super::{Keep, evidence, live_fixture::State, plan::PlannedCheck, stage::Stage};
+use super::{Keep, evidence, live_fixture::State, network_policies, plan::PlannedCheck, stage::Stage};
 use crate::{
     blame::Trouble,
     check,
@@ -57,6 +57,10 @@ impl Asked {
                 }
                 trouble.verdict()
             }
+        };
+        let verdict = match notes.unanswered {
+            true => network_policies::weigh(&self.stage, verdict).await,
+            false => verdict,
         };
         let kind = verdict.kind();
         let evidence = match kind {

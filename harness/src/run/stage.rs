@@ -41,6 +41,8 @@ pub(crate) struct Stage {
     pub(crate) rooms: BTreeMap<String, (Semaphore, u32)>,
     /// The nodes that a disruptive check keeps pods off.
     pub(crate) cordons: Cordons,
+    /// Network policies of others in our namespace; looked at when connections fail.
+    pub(crate) network_policies: OnceCell<Vec<String>>,
     /// What was collected of the Windows side of nodes.
     pub(crate) windows_sides: WindowsSides,
     /// Caps the execs under way, so that a large cluster does not open thousands at once.

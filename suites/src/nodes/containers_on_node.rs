@@ -87,9 +87,9 @@ async fn run(cx: Context) -> Answer {
         if !missing.is_empty() {
             cx.observe(Observation::Node {
                 node: node.to_owned(),
-                what: "containers of the runtime".to_owned(),
-                expected: "those of each pod".to_owned(),
-                found: missing.join("; "),
+                what: "the runtime's list of containers".to_owned(),
+                expected: "complete".to_owned(),
+                found: format!("incomplete ({})", missing.join("; ")),
             });
             return Ok(Verdict::Failed(format!("on {node}, {}", missing.join("; "))));
         }

@@ -77,9 +77,9 @@ async fn run(cx: Context) -> Answer {
         told.push(format!("{} on {node} ({container} restarted, {times} times in all)", pod_key(pod)));
         cx.observe(Observation::Node {
             node,
-            what: "system pod".to_owned(),
-            expected: "keeps running".to_owned(),
-            found: format!("{} restarted", pod_key(pod)),
+            what: format!("system pod {}", pod_key(pod)),
+            expected: "running on".to_owned(),
+            found: "restarted".to_owned(),
         });
     }
     Ok(Verdict::Passed(match (told.is_empty(), system.len()) {

@@ -206,8 +206,8 @@ async fn taken_by_kubelet(cx: &Context, node: &NodeFacts) -> Result<Option<Verdi
     let took = |what: String| {
         cx.observe(Observation::Node {
             node: node.name.clone(),
-            what: "kubelet".to_owned(),
-            expected: "refuses a pod for Linux".to_owned(),
+            what: "what the kubelet makes of a pod for Linux".to_owned(),
+            expected: "a refusal (PodOSNotSupported)".to_owned(),
             found: what.clone(),
         });
         Ok(Some(Verdict::Failed(format!("the kubelet of {} does not refuse a pod for Linux: {what}", node.name))))

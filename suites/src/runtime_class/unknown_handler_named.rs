@@ -87,9 +87,9 @@ async fn run(cx: Context) -> Answer {
         None => {
             cx.observe(Observation::Node {
                 node: node.name.clone(),
-                what: "runtime".to_owned(),
-                expected: "refuses a handler that is not configured".to_owned(),
-                found: "it runs the pod".to_owned(),
+                what: "a handler that is not configured".to_owned(),
+                expected: "refused by the runtime".to_owned(),
+                found: "taken for another".to_owned(),
             });
             Verdict::Failed(format!(
                 "{} runs a pod by the handler {handler}, which no runtime has configured",

@@ -61,9 +61,9 @@ async fn run(cx: Context) -> Answer {
             for pod in cx.own_pods_and_leaving(&deployment) {
                 cx.observe(Observation::Node {
                     node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()).unwrap_or_default(),
-                    what: "deleted pod".to_owned(),
+                    what: format!("deleted pod {}", pod_key(&pod)),
                     expected: "gone after its grace period".to_owned(),
-                    found: format!("{} is still there", pod_key(&pod)),
+                    found: "still there".to_owned(),
                 });
             }
             Err(error.into())
