@@ -176,3 +176,54 @@ expect: { verdict: red, must: [reachability/windows-pod-to-linux-pod], finding: 
     let judged = judge(fault, "--check reachability/windows-pod-to-linux-pod");
     assert_eq!(judged.red, set(&["reachability/windows-pod-to-linux-pod@10.0.20348.5499"]));
 }
+
+#[test]
+fn a_policy_that_pins_pods_goes_past_every_taint_and_selector() {
+    let judged = judge(shipped("sched-14-policy-pins-pods"), "--suite placement --target 10.0.26100");
+    let red = [
+        "placement/linux-pod-kept-off@win-2025-0",
+        "placement/needs-toleration@10.0.26100.33296",
+        "placement/no-such-build",
+    ];
+    assert_eq!(judged.red, set(&red));
+    assert_eq!(judged.unknown, set(&[]));
+}
+
+#[test]
+fn a_field_that_a_policy_drops_is_one_that_the_api_server_takes() {
+    let judged = judge(shipped("sched-15-policy-drops-a-field"), "--suite placement --target 10.0.26100");
+    assert_eq!((judged.red, judged.unknown), (set(&["placement/pod-os-field"]), set(&[])));
+}
+
+#[test]
+fn a_class_that_selects_nothing_and_a_runtime_that_takes_any_handler_are_told_apart() {
+    let judged = judge(shipped("sched-16-class-selects-nothing"), "--suite runtime-class --target 10.0.26100");
+    assert_eq!((judged.red, judged.unknown), (set(&["runtime-class/fills-in-scheduling"]), set(&[])));
+    let judged = judge(shipped("sched-17-any-handler-runs"), "--suite runtime-class --target 10.0.26100");
+    assert_eq!(judged.red, set(&["runtime-class/unknown-handler-named@10.0.26100.33296"]));
+    assert_eq!(judged.findings, finding("node", "win-2025-0"));
+    let judged = judge(shipped("sched-01-no-runtime-for-handler"), "--suite runtime-class --target 10.0.26100");
+    assert_eq!(judged.red, set(&["runtime-class/pod-lands-on-build@10.0.26100.33296"]));
+    assert_eq!(judged.findings, finding("runtime", "win-2025-0"));
+}
+
+#[test]
+fn pods_that_never_end_are_their_nodes_failure() {
+    let judged = judge(shipped("node-15-pods-never-end"), "--check win-webserver/terminates --target 10.0.26100");
+    assert_eq!(judged.red, set(&["win-webserver/terminates@10.0.26100.33296"]));
+    assert_eq!(judged.findings, finding("node", "win-2025-0"));
+}
+
+#[test]
+fn a_mapped_port_that_is_dead_fails_alone() {
+    let judged = judge(shipped("svc-26-mapped-port-dead"), "--suite win-webserver --target 10.0.26100");
+    assert_eq!((judged.red, judged.unknown), (set(&["win-webserver/port-mapping@10.0.26100.33296"]), set(&[])));
+}
+
+#[test]
+fn rules_that_keep_a_backend_which_is_gone_fail_where_a_deployment_is_scaled() {
+    for name in ["svc-06-stale-backends-after-deletion", "svc-14-connections-reset-in-a-rollout"] {
+        let judged = judge(shipped(name), "--check win-webserver/scales --target 10.0.26100");
+        assert_eq!(judged.red, set(&["win-webserver/scales@10.0.26100.33296"]), "{name}");
+    }
+}

@@ -1,4 +1,4 @@
-//! What a cluster's owner forbids, or has spelled strangely, is told truly and is never the cluster's failure.
+//! What a cluster's owner forbids, or has there besides, is told truly and is never the cluster's failure.
 //!
 //! One testbed for all, one obstacle at a time.
 
@@ -6,13 +6,13 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::{
-    core::v1::{Namespace, ResourceQuota},
+    core::v1::{ContainerStatus, Namespace, Pod, ResourceQuota},
     networking::v1::NetworkPolicy,
 };
 use kube::{
     Api, Client, ResourceExt,
-    api::{Patch, PatchParams, PostParams},
-    runtime::{WatchStreamExt, watcher},
+    api::{DeleteParams, Patch, PatchParams, PostParams},
+    runtime::{WatchStreamExt, wait::await_condition, watcher},
 };
 use serde_json::json;
 use tokio::{runtime::Runtime, task::JoinHandle};
@@ -95,12 +95,21 @@ fn enforce(owned: &Owned, rule: Rule) -> JoinHandle<()> {
 /// What a run says while a rule is enforced and a fault is in force.
 fn told(rule: Option<Rule>, fault: Option<&str>, filters: &str) -> (Option<i32>, Vec<(String, VerdictKind, String)>) {
     let owned = owned().lock().unwrap_or_else(PoisonError::into_inner);
-    let fault = fault.map(|yaml| Fault::parse(yaml, "a test's own").unwrap());
+    let fault = fault.map(|fault| Fault::find(fault).or_else(|_| Fault::parse(fault, "a test's own")).unwrap());
+    run(&owned, rule, fault, filters)
+}
+
+fn run(
+    owned: &Owned,
+    rule: Option<Rule>,
+    fault: Option<Fault>,
+    filters: &str,
+) -> (Option<i32>, Vec<(String, VerdictKind, String)>) {
     let name = fault.as_ref().map(|fault| fault.name.clone());
     if let Some(fault) = fault {
         owned.runtime.block_on(async { owned.testbed.control().await.unwrap().inject(fault).await.unwrap() });
     }
-    let enforcing = rule.map(|rule| enforce(&owned, rule));
+    let enforcing = rule.map(|rule| enforce(owned, rule));
     let home = Home::new();
     let info = owned.testbed.info();
     let line = format!(
@@ -220,4 +229,91 @@ effects:
     assert_eq!(of("placement/selector-and-toleration@10.0.26100.332960").1, VerdictKind::Passed);
     assert!(of("placement/needs-toleration@10.0.26100.332960").2.contains("example.com/odd-key:NoSchedule"));
     assert!(of("nodes/patch-level").2.contains("10.0.26100.332960 on win-2025-0"));
+}
+
+/// A pod of somebody else's on a Windows node, of a DaemonSet as it seems.
+fn somebodys_pod(owned: &Owned, name: &str, image: &str) -> Api<Pod> {
+    let pods: Api<Pod> = Api::namespaced(owned.client.clone(), "kube-system");
+    let pod = json!({
+        "metadata": { "name": name, "labels": { "app": name } },
+        "spec": {
+            "nodeName": "win-2022-0",
+            "terminationGracePeriodSeconds": 0,
+            "containers": [{ "name": "c", "image": image, "command": ["cmd", "/c", "ping -t 127.0.0.1"] }]
+        }
+    });
+    owned.runtime.block_on(async {
+        pods.create(&PostParams::default(), &serde_json::from_value(pod).unwrap()).await.unwrap();
+    });
+    pods
+}
+
+fn wait_for(owned: &Owned, pods: &Api<Pod>, name: &str, reached: impl Fn(&Pod) -> bool) {
+    let reached = |pod: Option<&Pod>| pod.is_some_and(&reached);
+    owned.runtime.block_on(async { await_condition(pods.clone(), name, reached).await.unwrap() });
+}
+
+fn remove(owned: &Owned, pods: &Api<Pod>, name: &str) {
+    owned.runtime.block_on(async { pods.delete(name, &DeleteParams::default().grace_period(0)).await.unwrap() });
+}
+
+#[test]
+fn a_linux_pod_that_is_stuck_on_a_windows_node_is_reported_and_fails_nothing() {
+    let owned = owned().lock().unwrap_or_else(PoisonError::into_inner);
+    let pods = somebodys_pod(&owned, "log-agent", "docker.io/library/alpine:3.22");
+    wait_for(&owned, &pods, "log-agent", |pod| {
+        let state = |status: &ContainerStatus| status.state.clone()?.waiting?.reason;
+        let statuses = pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten());
+        statuses.filter_map(state).any(|reason| reason == "ErrImagePull")
+    });
+    let (code, results) = run(&owned, None, None, "--check placement/stray-linux-pods --check nodes/known-build");
+    remove(&owned, &pods, "log-agent");
+    assert_eq!(code, Some(0), "{results:?}");
+    let (_, verdict, reason) = results.iter().find(|(id, ..)| id == "placement/stray-linux-pods").unwrap();
+    assert_eq!(*verdict, VerdictKind::Passed);
+    assert!(reason.contains("kube-system/log-agent on win-2022-0"), "{reason}");
+}
+
+#[test]
+fn a_system_pod_that_restarts_during_the_run_is_reported_and_fails_nothing() {
+    const RESTARTS: &str = "apiVersion: winconform/v1
+kind: Fault
+name: proxy-restarts
+summary: A pod of the system ends again and again.
+source: [https://github.com/Azure/AKS/issues/4679]
+effects:
+  - pod:
+      pods: { labels: { app: kube-proxy-windows } }
+      stage: run
+      outcome: exits
+      exitCode: 2
+";
+    let owned = owned().lock().unwrap_or_else(PoisonError::into_inner);
+    let pods = somebodys_pod(&owned, "kube-proxy-windows", "mcr.microsoft.com/windows/servercore:ltsc2022");
+    wait_for(&owned, &pods, "kube-proxy-windows", |pod| {
+        pod.status.as_ref().is_some_and(|status| status.phase.as_deref() == Some("Running"))
+    });
+    let checks = "--check nodes/system-pods-stable --check win-webserver/pods-ready";
+    let fault = Fault::parse(RESTARTS, "a test's own").unwrap();
+    let (code, results) = run(&owned, None, Some(fault), checks);
+    remove(&owned, &pods, "kube-proxy-windows");
+    assert_eq!(code, Some(0), "{results:?}");
+    let (_, verdict, reason) = results.iter().find(|(id, ..)| id == "nodes/system-pods-stable").unwrap();
+    assert_eq!(*verdict, VerdictKind::Passed);
+    assert!(reason.contains("kube-system/kube-proxy-windows on win-2022-0"), "{reason}");
+}
+
+#[test]
+fn what_is_not_a_failure_is_reported_by_name() {
+    let reason = |fault: &str, check: &str| {
+        let (code, results) = told(None, Some(fault), &format!("--check {check} --check nodes/os-and-arch-labels"));
+        assert_eq!(code, Some(0), "{results:?}");
+        results.into_iter().filter(|(id, ..)| id.starts_with(check)).map(|(_, _, reason)| reason).collect::<String>()
+    };
+    let mixed = reason("node-11-mixed-patch-levels", "nodes/patch-level");
+    assert!(mixed.contains("win-2022-1 (10.0.20348.2113) behind 10.0.20348.5499"), "{mixed}");
+    let landed = reason("sched-05-windows-nodes-untainted", "placement/unselected-pod");
+    assert!(landed.contains("no taint keeps pods off the windows nodes win-2019-0, win-2022-0"), "{landed}");
+    let spelled = reason("sched-04-taint-in-another-spelling", "placement/windows-nodes-tainted");
+    assert!(spelled.contains("os=Windows:NoSchedule (not the guide's"), "{spelled}");
 }

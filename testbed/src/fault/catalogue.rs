@@ -56,6 +56,7 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "node-11-mixed-patch-levels",
     "node-13-node-statistics-missing",
     "node-14-network-agent-restarts",
+    "node-15-pods-never-end",
     "sched-01-no-runtime-for-handler",
     "sched-02-runtime-class-missing",
     "sched-03-build-label-missing",
@@ -68,6 +69,10 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "sched-11-user-ignored",
     "sched-12-host-process-pods-forbidden",
     "sched-13-container-user-cannot-listen",
+    "sched-14-policy-pins-pods",
+    "sched-15-policy-drops-a-field",
+    "sched-16-class-selects-nothing",
+    "sched-17-any-handler-runs",
     "svc-01-cluster-dns-address-dead",
     "svc-03-load-balancer-not-programmed",
     "svc-04-services-stop-following",
@@ -78,11 +83,13 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "svc-14-connections-reset-in-a-rollout",
     "svc-17-no-node-port-without-local-backend",
     "svc-19-load-balancer-lost-when-made-again",
+    "svc-19-load-balancer-made-anew-is-dead",
     "svc-21-no-names-on-windows",
     "svc-22-too-many-services",
     "svc-23-partial-names-fail-slowly",
     "svc-24-host-process-pod-behind-service",
     "svc-25-cluster-dns-down",
+    "svc-26-mapped-port-dead",
 ];
 
 /// The names of all faults of the catalogue, in order.
