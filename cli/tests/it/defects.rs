@@ -178,27 +178,7 @@ expect: { verdict: red, must: [reachability/windows-pod-to-linux-pod], finding: 
 }
 
 #[test]
-fn a_policy_that_pins_pods_goes_past_every_taint_and_selector() {
-    let judged = judge(shipped("sched-14-policy-pins-pods"), "--suite placement --target 10.0.26100");
-    let red = [
-        "placement/linux-pod-kept-off@win-2025-0",
-        "placement/needs-toleration@10.0.26100.33296",
-        "placement/no-such-build",
-    ];
-    assert_eq!(judged.red, set(&red));
-    assert_eq!(judged.unknown, set(&[]));
-}
-
-#[test]
-fn a_field_that_a_policy_drops_is_one_that_the_api_server_takes() {
-    let judged = judge(shipped("sched-15-policy-drops-a-field"), "--suite placement --target 10.0.26100");
-    assert_eq!((judged.red, judged.unknown), (set(&["placement/pod-os-field"]), set(&[])));
-}
-
-#[test]
-fn a_class_that_selects_nothing_and_a_runtime_that_takes_any_handler_are_told_apart() {
-    let judged = judge(shipped("sched-16-class-selects-nothing"), "--suite runtime-class --target 10.0.26100");
-    assert_eq!((judged.red, judged.unknown), (set(&["runtime-class/fills-in-scheduling"]), set(&[])));
+fn a_runtime_that_takes_any_handler_and_one_that_lacks_its_own_are_told_apart() {
     let judged = judge(shipped("sched-17-any-handler-runs"), "--suite runtime-class --target 10.0.26100");
     assert_eq!(judged.red, set(&["runtime-class/unknown-handler-named@10.0.26100.33296"]));
     assert_eq!(judged.findings, finding("node", "win-2025-0"));

@@ -83,7 +83,6 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "svc-14-connections-reset-in-a-rollout",
     "svc-17-no-node-port-without-local-backend",
     "svc-19-load-balancer-lost-when-made-again",
-    "svc-19-load-balancer-made-anew-is-dead",
     "svc-21-no-names-on-windows",
     "svc-22-too-many-services",
     "svc-23-partial-names-fail-slowly",
