@@ -22,7 +22,7 @@ use thiserror::Error;
 use tokio::{
     io::AsyncWriteExt as _,
     process::Command,
-    time::{Instant, interval},
+    time::{Instant, interval, timeout},
 };
 
 use super::{
@@ -48,6 +48,9 @@ const LABEL: &str = "io.winconform.testbed";
 
 /// How long a container may take to have its port.
 const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long the engine may take to remove what has ended.
+const REMOVAL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often it is asked. There is no event to wait for.
 const ASK_EVERY: Duration = Duration::from_millis(50);
@@ -231,8 +234,19 @@ impl Containers {
         let names = Part::NEEDED.map(|part| format!("{}-{}", prefix(), part.name()));
         let mut words = vec!["rm", "--force", "--volumes"];
         words.extend(names.iter().map(String::as_str));
-        // Most are gone already, which some engines call an error.
+        // Most are gone or going already, which some engines call an error, and none waits for.
         let _ = run(&engine, &words, None).await;
+        let filter = format!("label={LABEL}={}", prefix());
+        let mut ask = interval(ASK_EVERY);
+        let gone = async {
+            while run(&engine, &["ps", "--all", "--quiet", "--filter", &filter], None)
+                .await
+                .is_ok_and(|ids| !ids.is_empty())
+            {
+                ask.tick().await;
+            }
+        };
+        let _ = timeout(REMOVAL_PATIENCE, gone).await;
     }
 
     fn name(&self, part: Part) -> String {
