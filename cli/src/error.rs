@@ -149,6 +149,14 @@ pub enum CliError {
     /// There is no way to select or judge the faults that were asked for.
     #[error(transparent)]
     Trust(#[from] TrustError),
+    /// A variable of the environment is none of what it can be.
+    #[error("`{value}` is nothing that {name} can be")]
+    Environment {
+        /// The variable.
+        name: &'static str,
+        /// What it holds.
+        value: String,
+    },
     /// The user stopped the command.
     #[error("stopped")]
     Stopped,

@@ -50,6 +50,9 @@ enum TestbedCommand {
         containers: bool,
         #[command(flatten)]
         engine: ContainerArguments,
+        /// End it when nobody has used it for so many seconds.
+        #[arg(long, value_name = "SECONDS")]
+        exit_when_idle: Option<u64>,
         /// Start a control plane without nodes, for others to join.
         #[arg(long, conflicts_with_all = ["shape", "containers"])]
         control_plane_only: bool,
@@ -138,9 +141,14 @@ pub fn role_of_this_process(arguments: &[String]) -> Option<Vec<String>> {
 /// When the testbed does not start, stand, answer or stop.
 pub async fn testbed(arguments: TestbedArguments, terminal: Terminal) -> Result<u8, CliError> {
     match arguments.command {
-        TestbedCommand::Up { name, shape, containers, engine, control_plane_only } => {
+        TestbedCommand::Up { name, shape, containers, engine, exit_when_idle, control_plane_only } => {
             let containers = containers.then(|| engine.options());
-            let options = ServeOptions { containers, control_plane_only, ..standing::options(&shape)? };
+            let options = ServeOptions {
+                containers,
+                control_plane_only,
+                exit_when_idle: exit_when_idle.map(std::time::Duration::from_secs),
+                ..standing::options(&shape)?
+            };
             standing::up(&name.name, &options, terminal).await
         }
         TestbedCommand::Join(arguments) => join::join(&arguments, terminal).await,

@@ -28,11 +28,13 @@ use winconform_harness::{
     Facts, Settings,
     cluster::{Cluster, ConnectOptions},
     journal::Sink,
-    run::{Keep, Plan, PlanOptions, PlannedCheck},
+    probe::Proxy,
+    run::{Keep, Plan, PlanOptions, PlannedCheck, Selection},
 };
 use winconform_reports::{
     Chain, Disposition, Event, Policy, Record, ResultId, Verdict,
     disposition::Answer,
+    disposition::Profile,
     junit::Dialect,
     write::{ReportFile, ReportFormat},
 };
@@ -62,7 +64,10 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
     let checks = winconform_suites::all();
     let on_testbed = matches!(place, Place::Testbed { .. });
     let settings = Settings { outside_proxy: on_testbed, ..Settings::default() };
-    let everything = PlanOptions { allow_disruptive: true, settings, ..PlanOptions::default() };
+    let told = Told::of_environment()?;
+    let settings = Settings { outside_proxy: on_testbed || told.outside_proxy.is_some(), ..settings };
+    let selection = Selection::default().of_profile(told.profile);
+    let everything = PlanOptions { allow_disruptive: true, settings, selection };
     let plan = Plan::new(&checks, &runtime.block_on(place.facts())?, &everything);
     let outcomes = Arc::new(Outcomes::default());
     let skips_pass = matches!(place, Place::Testbed { nextest: Some(_) });
@@ -86,15 +91,15 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
         checks,
         plan: PlanOptions {
             allow_disruptive: arguments.ignored || arguments.include_ignored,
-            selection: PlanOptions::default().selection.only(selected.clone()),
+            selection: everything.selection.clone().only(selected.clone()),
             ..everything
         },
-        timeout_scale: None,
+        timeout_scale: told.timeout_scale,
         wait_for: None,
         prepull: false,
         keep: Keep::Never,
         jobs: arguments.test_threads.unwrap_or(JOBS),
-        outside_proxy: None,
+        outside_proxy: told.outside_proxy,
         policy: Policy::default(),
         folder: folder.clone(),
         reports: vec![junit],
@@ -135,6 +140,32 @@ fn conclude(conclusion: &libtest_mimic::Conclusion, end: &End, terminal: Termina
             terminal.warn("nothing was verified: none of the selected checks concerns this cluster");
             ExitCode::from(code)
         }
+    }
+}
+
+/// What the environment says besides: the command's options of the same names.
+struct Told {
+    profile: Profile,
+    timeout_scale: Option<f64>,
+    outside_proxy: Option<Proxy>,
+}
+
+impl Told {
+    fn of_environment() -> Result<Self, CliError> {
+        let set = |name: &'static str| env::var(name).ok().filter(|value| !value.is_empty());
+        let bad = |name: &'static str, value: String| CliError::Environment { name, value };
+        let profile = match set("WINCONFORM_PROFILE").as_deref() {
+            None | Some("extended") => Profile::Extended,
+            Some("core") => Profile::Core,
+            Some(other) => return Err(bad("WINCONFORM_PROFILE", other.to_owned())),
+        };
+        let timeout_scale = set("WINCONFORM_TIMEOUT_SCALE")
+            .map(|value| value.parse().map_err(|_no_number| bad("WINCONFORM_TIMEOUT_SCALE", value)))
+            .transpose()?;
+        let outside_proxy = set("WINCONFORM_OUTSIDE_PROXY")
+            .map(|value| value.parse().map_err(|_no_proxy| bad("WINCONFORM_OUTSIDE_PROXY", value)))
+            .transpose()?;
+        Ok(Self { profile, timeout_scale, outside_proxy })
     }
 }
 
