@@ -23,3 +23,4 @@ mod runner;
 mod standing;
 mod testbed_commands;
 mod without_a_cluster;
+mod workflows;
