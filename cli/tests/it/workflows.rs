@@ -36,14 +36,14 @@ fn asked(home: &Home) -> String {
 }
 
 /// Stands in for `winconform`: writes the reports it is asked for, and exits as its first letters say.
-const WINCONFORM: &str = r#"
+const WINCONFORM: &str = r##"
 for word in "$@"; do
     case $word in
         json=* | markdown=*) mkdir -p "$(dirname "${word#*=}")"; echo "# of $1" >"${word#*=}" ;;
     esac
 done
 case $1 in run) exit "${RUN_CODE:-0}" ;; compare) exit "${COMPARE_CODE:-0}" ;; esac
-"#;
+"##;
 
 #[test]
 fn a_judged_run_ends_with_the_runs_code_and_puts_its_summary_on_the_page() {
@@ -52,7 +52,10 @@ fn a_judged_run_ends_with_the_runs_code_and_puts_its_summary_on_the_page() {
     assert_eq!(done.status.code(), Some(1), "{done:?}");
     assert_eq!(fs::read_to_string(home.path("page")).unwrap(), "# of run\n");
     let asked = asked(&home);
-    assert!(asked.starts_with("winconform run --profile core --out reports/run --report junit=reports/junit.xml"), "{asked}");
+    assert!(
+        asked.starts_with("winconform run --profile core --out reports/run --report junit=reports/junit.xml"),
+        "{asked}"
+    );
     assert!(!asked.contains("compare"), "{asked}");
 }
 
@@ -63,7 +66,8 @@ fn a_regression_fails_a_run_that_is_green_by_itself_and_a_missing_baseline_does_
     assert_eq!(first.status.code(), Some(0), "{first:?}");
     assert!(String::from_utf8_lossy(&first.stdout).contains("no baseline to compare with yet"), "{first:?}");
     home.file("good.json", "{}");
-    let environment = [("BASELINE", "good.json"), ("COMPARE_CODE", "1"), ("FAIL_ON", "slower"), ("GITHUB_STEP_SUMMARY", "page")];
+    let environment =
+        [("BASELINE", "good.json"), ("COMPARE_CODE", "1"), ("FAIL_ON", "slower"), ("GITHUB_STEP_SUMMARY", "page")];
     let second = run(&home, "judge", &[], &environment);
     assert_eq!(second.status.code(), Some(1), "{second:?}");
     assert!(asked(&home).contains("winconform compare good.json reports/report.json"), "{}", asked(&home));
@@ -79,8 +83,13 @@ esac"#;
 #[test]
 fn a_cluster_is_made_with_the_pool_that_is_asked_for_and_removed_with_its_group() {
     let home = with_tools(&[("az", AZ)]);
-    let environment =
-        [("RESOURCE_GROUP", "wc-1"), ("OS_SKU", "Windows2025"), ("KUBECONFIG", "k"), ("FEATURES", "A,B"), ("KUBERNETES", "1.37")];
+    let environment = [
+        ("RESOURCE_GROUP", "wc-1"),
+        ("OS_SKU", "Windows2025"),
+        ("KUBECONFIG", "k"),
+        ("FEATURES", "A,B"),
+        ("KUBERNETES", "1.37"),
+    ];
     let up = run(&home, "aks", &["up"], &environment);
     assert!(up.status.success(), "{up:?}");
     let asked_up = asked(&home);
@@ -102,8 +111,12 @@ fn a_cluster_is_made_with_the_pool_that_is_asked_for_and_removed_with_its_group(
 #[test]
 fn another_node_image_than_the_one_in_question_is_an_error() {
     let home = with_tools(&[("az", AZ)]);
-    let environment =
-        [("RESOURCE_GROUP", "wc-1"), ("OS_SKU", "Windows2025"), ("KUBECONFIG", "k"), ("NODE_IMAGE", "AKSWindows-2025-26100.2")];
+    let environment = [
+        ("RESOURCE_GROUP", "wc-1"),
+        ("OS_SKU", "Windows2025"),
+        ("KUBECONFIG", "k"),
+        ("NODE_IMAGE", "AKSWindows-2025-26100.2"),
+    ];
     let up = run(&home, "aks", &["up"], &environment);
     assert_eq!(up.status.code(), Some(2), "{up:?}");
     assert!(String::from_utf8_lossy(&up.stderr).contains("runs AKSWindows-2025-26100.1"), "{up:?}");
@@ -125,5 +138,9 @@ fn a_first_night_has_no_good_run_and_that_is_no_error() {
     assert!(none.status.success() && !asked(&home).contains("run download"), "{none:?}");
     let some = run(&home, "last-good", &["good-ws2025", "baseline"], &[("GITHUB_REPOSITORY", "o/r"), ("GOOD", "1")]);
     assert!(some.status.success(), "{some:?}");
-    assert!(asked(&home).contains("gh run download 42 --repo o/r --name good-ws2025 --dir baseline"), "{}", asked(&home));
+    assert!(
+        asked(&home).contains("gh run download 42 --repo o/r --name good-ws2025 --dir baseline"),
+        "{}",
+        asked(&home)
+    );
 }
