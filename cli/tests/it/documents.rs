@@ -32,7 +32,9 @@ fn commands(document: &Path) -> Vec<String> {
             "```sh" => in_block = true,
             "```" => in_block = false,
             line if in_block && !line.is_empty() && !line.starts_with('#') => {
-                commands.push(line.split(" #").next().unwrap_or_default().trim().to_owned());
+                let command = line.split(" #").next().unwrap_or_default();
+                // What a pipe leads to is another program.
+                commands.push(command.split(" | ").next().unwrap_or_default().trim().to_owned());
             }
             _ => {}
         }

@@ -47,14 +47,13 @@ fn the_printed_role_is_enough_for_the_core_profile_and_holds_nothing_that_is_not
     let line = format!("run --kubeconfig {least} --profile core --outside-proxy {proxy} --out run --verbose");
     let done = home.run(&line);
     let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
-    let troubled: Vec<_> = report
-        .results
-        .iter()
-        .filter(|result| matches!(result.verdict, VerdictKind::Failed | VerdictKind::Undetermined))
-        .collect();
+    // Whether the cluster is well is other tests' question: here nothing may have been refused.
+    let refused = |reason: &str| ["forbidden", "may not use", "403"].iter().any(|word| reason.contains(word));
+    let troubled: Vec<_> = report.results.iter().filter(|result| refused(&result.reason)).collect();
     assert!(troubled.is_empty(), "{troubled:#?}\n{}", done.err);
+    let passed = report.results.iter().filter(|result| result.verdict == VerdictKind::Passed).count();
+    assert!(passed * 2 > report.results.len(), "{}", done.out);
     assert_eq!(report.leftovers, Vec::<String>::new());
-    assert_eq!(done.code, Some(0), "{}", done.out);
 
     let used = kinds_of_requests(&done.err);
     let granted = granted(&role);

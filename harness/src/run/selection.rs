@@ -44,7 +44,9 @@ impl std::str::FromStr for Shard {
         let bad = || ShardError(text.to_owned());
         let (index, of) = text.split_once('/').ok_or_else(bad)?;
         let number = |text: &str| text.parse::<usize>().map_err(|_not_a_number| bad());
-        let (index, of) = (number(index)?, number(of)?);
+        // Indexed Jobs count from 0, and their manifests cannot add otherwise: `0+1/2`.
+        let sum = |text: &str| text.split('+').map(number).try_fold(0_usize, |sum, part| Ok(sum.saturating_add(part?)));
+        let (index, of) = (sum(index)?, number(of)?);
         if (1..=of).contains(&index) { Ok(Self { index, of }) } else { Err(bad()) }
     }
 }
@@ -339,7 +341,8 @@ mod tests {
             all.sort();
             assert_eq!(asked, all, "{of} shards");
         }
-        for bad in ["0/2", "3/2", "1", "a/b", "1/0", ""] {
+        assert_eq!("0+1/2".parse::<Shard>(), "1/2".parse());
+        for bad in ["0/2", "3/2", "1+/2", "1", "a/b", "1/0", ""] {
             assert!(bad.parse::<Shard>().is_err(), "{bad}");
         }
     }
