@@ -1,17 +1,14 @@
 //! What a check may touch: its place, its fixtures, and ways to ask.
 
 mod own;
+mod probing;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, Mutex, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
 
-use futures::future::join_all;
 use k8s_openapi::api::{
     apps::v1::Deployment,
     coordination::v1::Lease,
@@ -21,18 +18,18 @@ use k8s_openapi::api::{
 use kube::Client;
 use tokio::time::Instant;
 use winconform_reports::{
-    Event, Place, ResultId, Verdict,
-    event::{Observation, Phase, Vantage},
+    Place, ResultId, Verdict,
+    event::{Observation, Phase},
 };
 
 pub use self::own::{Admission, Scheduling, pod_in};
 use crate::{
     blame::Trouble,
-    budgets::{Budget, Budgets},
+    budgets::Budgets,
     check::{self, Fixture},
     cluster::{Created, Facts, NodeFacts, Target},
     journal::millis,
-    probe::{Aim, ExecError, Expect, HttpProbe, Output, PodRef, Probed, Transport, exec, probe_outside},
+    probe::PodRef,
     run::{
         live_fixture::{LiveFixture, Ready, State, fixture_pods},
         stage::Stage,
@@ -287,171 +284,6 @@ impl Context {
         self.stage.views.services.peek(|services| services.get(&self.stage.names.main, &slug).cloned())
     }
 
-    /// Runs a command in a pod's container.
-    ///
-    /// An outcome that was lost is asked for again, so the command must be safe to repeat.
-    ///
-    /// # Errors
-    ///
-    /// When it could not be run, or its outcome stayed lost.
-    pub async fn exec(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
-        // What the command itself may take is in the cluster's time; ours is added on top.
-        let limit = self.stage.budgets.of(Budget::Exec) + self.stage.budgets.stretch(longest);
-        let mut transport = Transport::new(self.stage.budgets);
-        loop {
-            let permit = self.stage.execs.acquire().await;
-            let from = Instant::now();
-            let outcome = exec(&self.stage.client, pod, command, limit).await;
-            drop(permit);
-            self.record(pod, command, &outcome);
-            match outcome {
-                Ok(output) => {
-                    let now = Instant::now();
-                    let accepted = now.checked_sub(output.took).unwrap_or(from);
-                    self.stage.cluster_time.note_between(&self.id.to_string(), accepted, now);
-                    return Ok(output);
-                }
-                Err(error) if error.is_transport() => match transport.lost(from.elapsed()) {
-                    Some(until_next) => {
-                        tracing::debug!(%error, losses = transport.losses(), "an exec is made again");
-                        pause(until_next).await;
-                    }
-                    None => return Err(error),
-                },
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Runs a command that must not be run twice: an outcome that was lost stays lost.
-    ///
-    /// # Errors
-    ///
-    /// As [`Context::exec`].
-    pub async fn exec_once(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
-        let limit = self.stage.budgets.of(Budget::Exec) + self.stage.budgets.stretch(longest);
-        let outcome = exec(&self.stage.client, pod, command, limit).await;
-        self.record(pod, command, &outcome);
-        outcome
-    }
-
-    fn record(&self, pod: &PodRef, command: &[String], outcome: &Result<Output, ExecError>) {
-        let head = format!("{}/{} on {} $ {}", pod.namespace, pod.name, pod.node, command.join(" "));
-        let text = match outcome {
-            Ok(output) => format!("{head}\n{}{}exit code {}\n", output.stdout, output.stderr, output.exit_code),
-            Err(error) => format!("{head}\n{}\n", winconform_reports::Chain(error)),
-        };
-        self.note(|notes| notes.transcript.push(text));
-    }
-
-    /// Tries connections from pods, each probe in an exec of its own, all at once;
-    /// the pairs go into the matrix.
-    pub async fn probe(&self, probes: Vec<HttpProbe>) -> Vec<Probed> {
-        let probed = self.try_out(&probes).await;
-        self.report(&probed);
-        probed
-    }
-
-    /// Tries connections as [`Context::probe`] does, and keeps them out of the matrix: for rounds that only
-    /// lead up to the one that counts, which [`Context::report`] puts there.
-    pub async fn try_out(&self, probes: &[HttpProbe]) -> Vec<Probed> {
-        join_all(probes.iter().map(|probe| self.probe_one(probe))).await
-    }
-
-    async fn probe_one(&self, probe: &HttpProbe) -> Probed {
-        let nonce = self.nonce();
-        let mut transport = Transport::new(self.stage.budgets);
-        loop {
-            let from = Instant::now();
-            match self.exec(&probe.from, &probe.command(&nonce), probe.longest()).await {
-                Ok(output) => match probe.read(&output.stdout, &nonce) {
-                    Some(probed) => return probed,
-                    None => match transport.lost(from.elapsed()) {
-                        Some(until_next) => pause(until_next).await,
-                        None => {
-                            let why = format!("the output of the probe is not whole: {:?}", tail(&output.stdout));
-                            return probe.lost(&nonce, why);
-                        }
-                    },
-                },
-                Err(error) => {
-                    let text = winconform_reports::Chain(&error).to_string();
-                    self.observe(error.observation(false));
-                    return probe.lost(&nonce, text);
-                }
-            }
-        }
-    }
-
-    /// Gives the network of each pod of a fixture its time to come up, once for all checks.
-    ///
-    /// A Service answers as soon as one backend does, so its first answer says nothing
-    /// of the others: here each is asked by another (or by itself, if it is alone) until
-    /// it answers or the datapath budget is spent. That is no verdict; checks give those.
-    pub async fn settle(&self, ready: &Ready, aim: impl Fn(&PodRef) -> Aim, expect: &Expect) {
-        ready
-            .settled
-            .get_or_init(|| async {
-                let from = Instant::now();
-                let others = ready.pods.iter().cycle().skip(1);
-                let probes = ready.pods.iter().zip(others).map(|(to, from)| HttpProbe {
-                    from: from.clone(),
-                    vantage: Vantage::WindowsPod,
-                    aim: aim(to),
-                    expect: expect.clone(),
-                    connections: 1,
-                    settle: Some(self.stage.budgets.inside(Budget::Datapath)),
-                });
-                let probes: Vec<HttpProbe> = probes.collect();
-                join_all(probes.iter().map(|probe| self.probe_one(probe))).await;
-                self.phase("network of the backends", from.elapsed());
-            })
-            .await;
-    }
-
-    /// Tries connections from where winconform runs, through the proxy if there is one.
-    pub async fn probe_outside(&self, aims: &[Aim], expect: &Expect, connections: u32) -> Vec<Probed> {
-        let limit = self.stage.budgets.stretch(Duration::from_secs(10));
-        let settle = self.stage.budgets.of(Budget::Datapath);
-        let proxy = self.stage.outside_proxy.as_ref();
-        let from = Instant::now();
-        let probed = join_all(aims.iter().map(|aim| {
-            let nonce = self.nonce();
-            async move { probe_outside(proxy, aim, expect, connections, limit, Some(settle), &nonce).await }
-        }))
-        .await;
-        self.stage.cluster_time.note(&self.id.to_string(), from);
-        self.report(&probed);
-        probed
-    }
-
-    /// Puts what connections came to into the matrix.
-    pub fn report(&self, probed: &[Probed]) {
-        if let Some(slowest) = probed.iter().filter_map(|probed| probed.settled).max() {
-            self.phase("first answer", slowest);
-        }
-        let troubled =
-            probed.iter().map(|probed| &probed.cell).filter(|cell| cell.answered < cell.tried || cell.lost > 0);
-        let ends = troubled.flat_map(|cell| [cell.source_node.clone(), cell.destination_node.clone()]).flatten();
-        self.note(|notes| notes.troubled.extend(ends));
-        let unanswered = probed.iter().any(|probed| probed.cell.answered < probed.cell.tried);
-        self.note(|notes| notes.unanswered |= unanswered);
-        let cells = probed.iter().map(|probed| probed.cell.clone()).collect();
-        self.stage.journal.emit(Event::Probed { id: self.id.clone(), cells });
-    }
-
-    /// A word that no other probe of this run has.
-    fn nonce(&self) -> String {
-        let number = self.probes.fetch_add(1, Ordering::Relaxed);
-        // The id's own slug keeps the nonces of different checks apart.
-        let hash = self
-            .id
-            .to_string()
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
-        format!("{:08x}n{number}", (hash >> 32) ^ (hash & 0xffff_ffff))
-    }
-
     /// Keeps a fact that the verdict rests on, for findings.
     pub fn observe(&self, observation: Observation) {
         self.note(|notes| {
@@ -481,10 +313,4 @@ fn only_ready(live: &LiveFixture) -> Option<(&LiveFixture, Arc<Ready>)> {
         State::Ready(ready) => Some((live, ready)),
         State::Planned | State::Submitted | State::Failed(_) => None,
     }
-}
-
-/// The end of a text, for messages.
-fn tail(text: &str) -> &str {
-    let start = text.char_indices().rev().nth(119).map_or(0, |(index, _)| index);
-    &text[start..]
 }

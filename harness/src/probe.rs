@@ -5,20 +5,35 @@
 //! apart from *answer* (open with this body, refused, timed out). A lost
 //! transport is never an answer.
 
+mod crowd;
+mod dns;
 mod exec;
+mod host_port;
 mod http;
 mod judge;
+mod linux;
 mod outside;
+mod ping;
 mod script;
+mod silence;
 mod transfer;
 mod transport;
+mod windows;
 
-pub(crate) use self::{exec::ASKS as EXEC_ASKS, transport::Transport};
+pub(crate) use self::{
+    crowd::Crowds,
+    exec::ASKS as EXEC_ASKS,
+    silence::{Admission, Silence},
+    transport::Transport,
+};
 pub use self::{
-    exec::{ExecError, Output, PodRef, exec},
+    dns::{Lookup, NameProbe, Question, Resolver, is_name},
+    exec::{ExecError, Limits, Output, PodRef, exec},
+    host_port::{HostPort, HostPortError},
     http::{Aim, Expect, HttpProbe, Probed},
     judge::{judge, sum_of},
     outside::{OutsideError, Proxy, probe_outside},
+    ping::{PingProbe, Pinged},
     script::Shell,
     transfer::{Outcome, Transfer},
 };

@@ -63,7 +63,7 @@ use crate::{
         required_permissions,
     },
     journal::{Journal, millis},
-    probe::Proxy,
+    probe::{Crowds, Proxy, Silence},
     wait::WaitError,
 };
 
@@ -398,6 +398,8 @@ impl Run {
             cordons: Cordons::new(&self.cluster.client(), &self.options.id),
             network_policies: OnceCell::new(),
             windows_sides: evidence::WindowsSides::default(),
+            silence: Silence::default(),
+            crowds: Crowds::default(),
             execs: Semaphore::new(64),
             stop: watching,
         });

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::{cluster::Taint, image::ImageSource};
+use crate::{cluster::Taint, image::ImageSource, probe::HostPort};
 
 /// What the user told a run about the cluster.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct Settings {
     /// A share that the account may read and write (`--gmsa-share`), as `\\\\server\\share`.
     pub gmsa_share: Option<String>,
     /// Where pods must get to outside the cluster (`--outbound`), each `host:port`.
-    pub outbound: Vec<String>,
+    pub outbound: Vec<HostPort>,
     /// Where images come from (`--image-map`, `--image-registry`, `--pull-secret`).
     pub images: ImageSource,
 }

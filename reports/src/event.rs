@@ -85,10 +85,10 @@ pub enum Event {
     NodeTold(NodeTold),
 }
 
-/// A Service of ours.
+/// A Service that is asked, and what it is called: ours, or one of the cluster's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServiceMade {
-    /// The fixture or the check it belongs to, for example `win-webserver@10.0.20348.5499`.
+    /// The fixture or the check it belongs to, for example `win-webserver@10.0.20348.5499`; its own name where it is the cluster's.
     pub owner: String,
     /// Its virtual addresses.
     pub addresses: Vec<String>,
@@ -382,6 +382,10 @@ pub enum Destination {
     WindowsPodSameNode,
     /// A Windows pod's IP on another node.
     WindowsPodOtherNode,
+    /// A Windows pod on the source's node, asked by ping.
+    PingSameNode,
+    /// A Windows pod on another node, asked by ping.
+    PingOtherNode,
     /// A Linux pod's IP.
     LinuxPod,
     /// The virtual IP of a Service with Windows backends.
@@ -394,14 +398,20 @@ pub enum Destination {
     ServiceName,
     /// A node port of a Service with Windows backends.
     NodePort,
+    /// The same on a node that runs none of them.
+    NodePortNoBackend,
     /// The source's own node's port.
     OwnNodePort,
     /// A load balancer's address.
     LoadBalancer,
     /// An address outside the cluster.
     Internet,
-    /// The API server, by its Service or its address: the positive control of host probes.
+    /// The API server, by its Service.
     ApiServer,
+    /// The cluster's DNS, by the address that pods are told.
+    DnsService,
+    /// A DNS server behind that address, asked directly.
+    DnsServer,
 }
 
 impl Destination {
@@ -411,17 +421,28 @@ impl Destination {
         match self {
             Self::WindowsPodSameNode => "windows pod, same node",
             Self::WindowsPodOtherNode => "windows pod, other node",
+            Self::PingSameNode => "ping to windows pod, same node",
+            Self::PingOtherNode => "ping to windows pod, other node",
             Self::LinuxPod => "linux pod",
             Self::WindowsServiceIp => "service ip",
             Self::OwnServiceIp => "own service ip",
             Self::LinuxServiceIp => "linux service ip",
             Self::ServiceName => "service name",
             Self::NodePort => "node port",
+            Self::NodePortNoBackend => "node port, no backend there",
             Self::OwnNodePort => "own node port",
             Self::LoadBalancer => "load balancer",
             Self::Internet => "internet",
             Self::ApiServer => "api server",
+            Self::DnsService => "dns service",
+            Self::DnsServer => "dns server",
         }
+    }
+
+    /// Whether it is a node port, with or without a backend beside it.
+    #[must_use]
+    pub fn is_node_port(self) -> bool {
+        matches!(self, Self::NodePort | Self::NodePortNoBackend | Self::OwnNodePort)
     }
 }
 
@@ -442,8 +463,12 @@ pub struct Cell {
     pub tried: u32,
     /// How many brought the expected answer.
     pub answered: u32,
-    /// How many connected but answered late, wrongly or not at all.
+    /// How many connected but were answered wrongly or not at all, also when asked alone.
     pub connected_only: u32,
+    /// How many connected and waited in vain behind others, while each was answered when asked
+    /// alone: a server with much to do, and no loss.
+    #[serde(default)]
+    pub slow: u32,
     /// How many were refused.
     pub refused: u32,
     /// How many timed out while connecting.
@@ -475,6 +500,7 @@ impl Cell {
             tried: 0,
             answered: 0,
             connected_only: 0,
+            slow: 0,
             refused: 0,
             timed_out: 0,
             otherwise: 0,
@@ -580,6 +606,21 @@ pub enum Observation {
         /// Whether an exec on another node worked at about the same time.
         elsewhere_works: bool,
     },
+    /// A name was asked for.
+    Name {
+        /// Where: a pod or a host.
+        source: Vantage,
+        /// The node it is on.
+        node: String,
+        /// The name as it was asked for.
+        name: String,
+        /// Who was asked.
+        asked: NameServer,
+        /// The address that was asked, where it is known.
+        server: Option<String>,
+        /// What came of it.
+        outcome: NameOutcome,
+    },
     /// The API server refused a request of ours.
     Refused {
         /// `create pods` …
@@ -611,13 +652,70 @@ pub enum Observation {
     },
 }
 
+/// Who was asked for a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameServer {
+    /// The pod's own resolver, as applications use it.
+    Resolver,
+    /// The cluster's DNS by its Service's address.
+    Service,
+    /// A server behind that address.
+    Server,
+}
+
+impl NameServer {
+    /// Words for sentences: `its resolver`.
+    #[must_use]
+    pub fn as_words(self) -> &'static str {
+        match self {
+            Self::Resolver => "the pod's resolver",
+            Self::Service => "the DNS Service's address",
+            Self::Server => "a DNS server behind it",
+        }
+    }
+}
+
+/// What came of a question for a name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum NameOutcome {
+    /// The right address.
+    Right,
+    /// Another one.
+    Wrong(String),
+    /// There is no such name.
+    NoSuchName,
+    /// The server could not say.
+    ServerFailed,
+    /// Nobody answered.
+    TimedOut,
+    /// Nothing that is understood.
+    Unclear(String),
+}
+
+impl NameOutcome {
+    /// Words for sentences: `no answer`.
+    #[must_use]
+    pub fn as_words(&self) -> &'static str {
+        match self {
+            Self::Right => "the right address",
+            Self::Wrong(_) => "another address",
+            Self::NoSuchName => "no such name",
+            Self::ServerFailed => "a server's failure",
+            Self::TimedOut => "no answer in time",
+            Self::Unclear(_) => "an answer that is not understood",
+        }
+    }
+}
+
 impl Observation {
     /// The node it is about, where it names one.
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Container { node, .. } | Self::Event { node, .. } => node.as_deref(),
-            Self::Node { node, .. } | Self::NoExec { node, .. } => Some(node),
+            Self::Node { node, .. } | Self::NoExec { node, .. } | Self::Name { node, .. } => Some(node),
             _ => None,
         }
     }
@@ -636,6 +734,7 @@ impl Observation {
             Self::Unschedulable { untolerated, .. } => format!("unschedulable {}", untolerated.join(" ")),
             Self::Node { what, .. } => format!("node {what}"),
             Self::NoExec { .. } => "no_exec".to_owned(),
+            Self::Name { asked, outcome, .. } => format!("name {} {}", asked.as_words(), outcome.as_words()),
             Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
             Self::Idle { part, .. } => format!("idle {part}"),
             Self::Step { step, worked, .. } => format!("step {step} {worked}"),
@@ -664,6 +763,11 @@ impl Observation {
             Self::NoExec { node, message, elsewhere_works } => {
                 let elsewhere = if *elsewhere_works { "works" } else { "does not work either" };
                 format!("exec on {node}: {message}; elsewhere it {elsewhere}")
+            }
+            Self::Name { source, node, name, asked, server, outcome } => {
+                let at = server.as_deref().map(|server| format!(" ({server})")).unwrap_or_default();
+                let (source, asked) = (source.as_words(), asked.as_words());
+                format!("{source} on {node} asked {asked}{at} for {name}: {}", outcome.as_words())
             }
             Self::Refused { request, code, reason, message } => {
                 format!("the API server refused to {request}: {code} {reason}: {message}")

@@ -20,6 +20,7 @@ mod node;
 mod node_port;
 mod outbound;
 mod pattern;
+mod ping;
 mod pod_network;
 mod runtime;
 mod scheduling;
@@ -54,6 +55,7 @@ const RULES: &[Rule] = &[
     Rule { what: "one backend is dead", spreads: false, find: backend::dead },
     Rule { what: "the pod network of a node is dead", spreads: true, find: pod_network::dead },
     Rule { what: "the pod network of a node loses connections or answers", spreads: true, find: pod_network::impaired },
+    Rule { what: "pings are lost", spreads: false, find: ping::dead },
     Rule { what: "service rules are dead or stale", spreads: true, find: service_ip::dead },
     Rule { what: "names are not found", spreads: false, find: dns::dead },
     Rule { what: "a node port is dead", spreads: false, find: node_port::dead },

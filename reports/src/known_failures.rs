@@ -89,6 +89,8 @@ pub enum KnownObservationKind {
     Node,
     /// An exec that was lost or refused.
     NoExec,
+    /// A name that was asked for.
+    Name,
     /// A request that the API server refused.
     Refused,
     /// A part of the control plane that did nothing.
@@ -142,6 +144,7 @@ impl KnownObservation {
             Observation::Unschedulable { .. } => (Kind::Unschedulable, None, None, None),
             Observation::Node { what, .. } => (Kind::Node, None, None, Some(what)),
             Observation::NoExec { .. } => (Kind::NoExec, None, None, None),
+            Observation::Name { name, .. } => (Kind::Name, None, None, Some(name)),
             Observation::Refused { code, reason, .. } => (Kind::Refused, Some(reason), Some(*code), None),
             Observation::Idle { part, .. } => (Kind::Idle, None, None, Some(part)),
             // Steps of the guide are told, not judged.

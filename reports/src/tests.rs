@@ -76,6 +76,7 @@ pub(crate) fn cell(
         tried,
         answered,
         connected_only: 0,
+        slow: 0,
         refused: 0,
         timed_out: tried - answered,
         otherwise: 0,

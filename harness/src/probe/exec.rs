@@ -78,7 +78,25 @@ pub enum ExecError {
         /// What is missing.
         detail: String,
     },
-    /// It did not end in time.
+    /// It did not even start in time: the API server, the kubelet or the runtime keeps silent.
+    #[error("a command in {pod} on {node} did not start within {}", crate::blame::seconds(*limit))]
+    Unanswered {
+        /// The node.
+        node: String,
+        /// `namespace/pod`.
+        pod: String,
+        /// The limit.
+        limit: Duration,
+    },
+    /// It was not tried, or not waited for: another one on the node did not start, while one elsewhere did.
+    #[error("a command in {pod} was given up, because {node} lets no command start while other nodes do")]
+    Silent {
+        /// The node.
+        node: String,
+        /// `namespace/pod`.
+        pod: String,
+    },
+    /// It started and did not end in time.
     #[error("a command in {pod} on {node} did not come back within {}", crate::blame::seconds(*limit))]
     TimedOut {
         /// The node.
@@ -107,6 +125,8 @@ impl ExecError {
         match self {
             Self::Refused { node, .. }
             | Self::Lost { node, .. }
+            | Self::Unanswered { node, .. }
+            | Self::Silent { node, .. }
             | Self::TimedOut { node, .. }
             | Self::Runtime { node, .. } => node,
         }
@@ -121,19 +141,36 @@ impl ExecError {
     /// The same as a machine-readable fact for findings.
     #[must_use]
     pub fn observation(&self, elsewhere_works: bool) -> Observation {
+        let elsewhere_works = elsewhere_works || matches!(self, Self::Silent { .. });
         Observation::NoExec { node: self.node().to_owned(), message: Chain(self).to_string(), elsewhere_works }
     }
 }
 
+/// How long a command may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Until it starts: API server, kubelet and runtime have agreed to run it.
+    pub start: Duration,
+    /// From then on.
+    pub run: Duration,
+}
+
 /// Runs `command` in `pod` and waits for all of its output and its status.
 ///
-/// Never allocates a terminal: a Windows one pads and echoes.
+/// Never allocates a terminal: a Windows one pads and echoes. `started` is called
+/// once the command runs.
 ///
 /// # Errors
 ///
-/// When the command could not be started, did not end within `limit`, or ended
-/// without a status. A command that fails is no error: see [`Output::exit_code`].
-pub async fn exec(client: &Client, pod: &PodRef, command: &[String], limit: Duration) -> Result<Output, ExecError> {
+/// When the command could not be started, did not start or end within its limits, or
+/// ended without a status. A command that fails is no error: see [`Output::exit_code`].
+pub async fn exec(
+    client: &Client,
+    pod: &PodRef,
+    command: &[String],
+    limits: Limits,
+    started: impl FnOnce(),
+) -> Result<Output, ExecError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
     let named = || format!("{}/{}", pod.namespace, pod.name);
     let params = AttachParams::default()
@@ -143,15 +180,16 @@ pub async fn exec(client: &Client, pod: &PodRef, command: &[String], limit: Dura
         .stderr(true)
         .max_stdout_buf_size(64 * 1024)
         .max_stderr_buf_size(16 * 1024);
-    let deadline = Instant::now() + limit;
-    let timed_out =
-        |_: tokio::time::error::Elapsed| ExecError::TimedOut { node: pod.node.clone(), pod: named(), limit };
-    let process = tokio::time::timeout_at(deadline, pods.exec(&pod.name, command.to_vec(), &params))
+    let Limits { start, run } = limits;
+    let process = tokio::time::timeout(start, pods.exec(&pod.name, command.to_vec(), &params))
         .await
-        .map_err(timed_out)?
+        .map_err(|_| ExecError::Unanswered { node: pod.node.clone(), pod: named(), limit: start })?
         .map_err(|error| ExecError::Refused { node: pod.node.clone(), pod: named(), error: Box::new(error.into()) })?;
     let accepted = Instant::now();
-    let (stdout, stderr, status) = tokio::time::timeout_at(deadline, drain(process)).await.map_err(timed_out)?;
+    started();
+    let (stdout, stderr, status) = tokio::time::timeout(run, drain(process))
+        .await
+        .map_err(|_| ExecError::TimedOut { node: pod.node.clone(), pod: named(), limit: run })?;
     let lost = |detail: &str| ExecError::Lost { node: pod.node.clone(), pod: named(), detail: detail.to_owned() };
     let status = status.ok_or_else(|| lost("the connection ended without a status"))?;
     let exit_code =

@@ -1,11 +1,12 @@
 //! Trying a destination over many fresh HTTP connections from one pod.
 
-use std::time::Duration;
+use std::{net::IpAddr, time::Duration};
 
 use winconform_reports::event::{Cell, Destination, Vantage};
 
 use super::{
     exec::PodRef,
+    host_port::HostPort,
     script::{LINE_LIMIT, Shell},
     transfer::{Batch, Outcome, Transfer},
 };
@@ -21,6 +22,8 @@ pub struct Aim {
     pub path: String,
     /// The node behind the address, where it is one.
     pub node: Option<String>,
+    /// Whose queue it waits in, where several addresses lead to the same servers; otherwise its own.
+    pub queue: Option<String>,
 }
 
 impl Aim {
@@ -28,7 +31,25 @@ impl Aim {
     #[must_use]
     pub fn page(destination: Destination, host: &str, port: i32, node: Option<String>) -> Self {
         let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
-        Self { destination, base: format!("http://{host}:{port}"), path: "/wc-{nonce}".to_owned(), node }
+        let base = format!("http://{host}:{port}");
+        Self { destination, base, path: "/wc-{nonce}".to_owned(), node, queue: None }
+    }
+
+    /// A TCP port, whatever is said there.
+    #[must_use]
+    pub fn port(destination: Destination, to: &HostPort) -> Self {
+        Self { path: "/".to_owned(), ..Self::page(destination, &to.host, to.port.into(), None) }
+    }
+
+    /// The same in a queue with others that lead to the same servers.
+    #[must_use]
+    pub fn in_queue(self, queue: impl Into<String>) -> Self {
+        Self { queue: Some(queue.into()), ..self }
+    }
+
+    /// Whose queue it waits in.
+    pub(crate) fn queue(&self) -> &str {
+        self.queue.as_deref().unwrap_or(&self.base)
     }
 
     fn url(&self, nonce: &str, index: impl std::fmt::Display) -> String {
@@ -49,6 +70,9 @@ pub enum Expect {
     Text(&'static str),
     /// An open TCP connection, whatever is said over it.
     Open,
+    /// The host's name found, and not leading elsewhere than here. Whether anybody answers
+    /// there is another question.
+    Resolved(IpAddr),
 }
 
 /// Connections to be tried from one pod to one destination.
@@ -86,22 +110,36 @@ impl HttpProbe {
     pub(crate) fn command(&self, nonce: &str) -> Vec<String> {
         let shell = Shell::of(self.from.os);
         let urls: Vec<String> = (0..self.connections.max(1)).map(|index| self.aim.url(nonce, index)).collect();
-        let mut script = shell.fetch(nonce, &urls);
+        let fetch = |urls: &[String]| shell.fetch(nonce, urls, self.seconds_each());
+        let mut script = fetch(&urls);
         // A line that cmd would cut loses whole URLs; better fewer connections than a lost batch.
         let mut fewer = urls;
         while script.len() > LINE_LIMIT && fewer.len() > 1 {
             fewer.truncate(fewer.len() / 2);
-            script = shell.fetch(nonce, &fewer);
+            script = fetch(&fewer);
         }
         if let Some(seconds) = self.settle {
-            script = shell.and_then(&shell.settle(nonce, &self.aim.url(nonce, "s"), seconds), &script);
+            let settle = shell.settle(nonce, &self.aim.url(nonce, "s"), seconds);
+            script = match self.expect {
+                // The server may well say nothing, or no HTTP: what counts is the connection.
+                Expect::Open => shell.after(&settle, &script),
+                Expect::Text(_) | Expect::Resolved(_) => shell.and_then(&settle, &script),
+            };
         }
         shell.command(&(script + &shell.end(nonce)))
     }
 
     /// The longest the command can take, in the cluster's time.
     pub(crate) fn longest(&self) -> Duration {
-        Duration::from_secs(self.settle.unwrap_or(0) + 10 * u64::from(self.connections.max(1)))
+        Duration::from_secs(self.settle.unwrap_or(0) + 10 + self.seconds_each() * u64::from(self.connections.max(1)))
+    }
+
+    /// How long one connection may take, in the cluster's time.
+    fn seconds_each(&self) -> u64 {
+        match self.expect {
+            Expect::Text(_) => 10,
+            Expect::Open | Expect::Resolved(_) => 6,
+        }
     }
 
     /// Reads the command's output; nothing where it did not come back whole.
@@ -115,13 +153,13 @@ impl HttpProbe {
         if batch.transfers.is_empty() {
             // `&&` kept the connections back, so the destination never answered at all. A curl
             // that said nothing, or that settled and then did not try, was not run: no answer.
-            match batch.settle.map(|settle| settle.outcome) {
-                None | Some(Outcome::Answered { .. }) => return None,
-                Some(outcome) => self.count(&mut cell, &outcome),
+            match batch.settle {
+                None | Some(Transfer { outcome: Outcome::Answered { .. }, .. }) => return None,
+                Some(settle) => count(&mut cell, &self.expect, &settle),
             }
         }
         for transfer in &batch.transfers {
-            self.count(&mut cell, &transfer.outcome);
+            count(&mut cell, &self.expect, transfer);
         }
         Some(Probed { cell, transfers: batch.transfers, settled, nonce: nonce.to_owned() })
     }
@@ -139,21 +177,20 @@ impl HttpProbe {
         let address = self.aim.address().to_owned();
         Cell::untried(self.vantage, source_node, self.aim.destination, address, self.aim.node.clone())
     }
-
-    fn count(&self, cell: &mut Cell, outcome: &Outcome) {
-        count(cell, &self.expect, outcome);
-    }
 }
 
 /// Counts one connection into a cell.
-pub(super) fn count(cell: &mut Cell, expect: &Expect, outcome: &Outcome) {
+pub(super) fn count(cell: &mut Cell, expect: &Expect, transfer: &Transfer) {
     cell.tried += 1;
-    let (counter, example) = match (outcome, expect) {
+    if let Expect::Resolved(address) = expect {
+        return count_name(cell, *address, transfer);
+    }
+    let (counter, example) = match (&transfer.outcome, expect) {
         (Outcome::Answered { status: 200, body }, Expect::Text(text)) if body.contains(text) => {
             cell.answered += 1;
             return;
         }
-        (Outcome::Answered { .. } | Outcome::ConnectedOnly(_), Expect::Open) => {
+        (Outcome::Answered { .. } | Outcome::ConnectedOnly(_) | Outcome::Slow(_), Expect::Open) => {
             cell.answered += 1;
             return;
         }
@@ -162,9 +199,26 @@ pub(super) fn count(cell: &mut Cell, expect: &Expect, outcome: &Outcome) {
             (&mut cell.connected_only, format!("HTTP {status} with another body: {shown}"))
         }
         (Outcome::ConnectedOnly(line), _) => (&mut cell.connected_only, line.clone()),
+        (Outcome::Slow(line), _) => (&mut cell.slow, line.clone()),
         (Outcome::Refused(line), _) => (&mut cell.refused, line.clone()),
         (Outcome::TimedOut(line), _) => (&mut cell.timed_out, line.clone()),
         (Outcome::NoSuchName(line) | Outcome::Otherwise(line), _) => (&mut cell.otherwise, line.clone()),
+    };
+    *counter += 1;
+    cell.example.get_or_insert(example);
+}
+
+/// A connection that was refused or timed out has found its name all the same.
+fn count_name(cell: &mut Cell, address: IpAddr, transfer: &Transfer) {
+    let (counter, example) = match (&transfer.outcome, transfer.remote) {
+        (Outcome::NoSuchName(line) | Outcome::Otherwise(line), None) => (&mut cell.otherwise, line.clone()),
+        (_, Some(other)) if other != address => {
+            (&mut cell.connected_only, format!("it leads to {other}, which is not {address}"))
+        }
+        _ => {
+            cell.answered += 1;
+            return;
+        }
     };
     *counter += 1;
     cell.example.get_or_insert(example);
@@ -196,21 +250,44 @@ mod tests {
     #[test]
     fn a_destination_that_never_settles_counts_as_one_failed_connection() {
         let output =
-            "curl: (28) Connection timed out after 3001 milliseconds\n\nwc-settle:n1:000:0.0:60.2:0\nwc-end:n1\n";
+            "curl: (28) Connection timed out after 3001 milliseconds\n\nwc-settle:n1:000:0.0:60.2:\nwc-end:n1\n";
         let probed = probe(Some(60)).read(output, "n1").unwrap();
         assert_eq!((probed.cell.tried, probed.cell.timed_out, probed.cell.answered), (1, 1, 0));
     }
 
     #[test]
+    fn a_name_is_found_though_nobody_answers_there_and_a_wrong_address_is_told() {
+        let named = HttpProbe { expect: Expect::Resolved("10.96.0.9".parse().unwrap()), ..probe(None) };
+        let one = |said: &str, fields: &str| {
+            named.read(&format!("{said}\nwc-try:n1:{fields}\nwc-end:n1\n"), "n1").unwrap().cell
+        };
+        assert_eq!(one("page", "200:0.1:0.1:10.96.0.9").answered, 1);
+        assert_eq!(one("curl: (28) Connection timed out after 5001 milliseconds", "000:0.0:5.0:").answered, 1);
+        assert_eq!(one("curl: (7) Failed to connect to web port 80", "000:0.0:2.0:").answered, 1);
+        assert_eq!(one("page", "200:0.1:0.1:10.96.0.7").connected_only, 1);
+        assert_eq!(one("curl: (6) Could not resolve host: web", "000:0.0:0.1:").otherwise, 1);
+        assert_eq!(one("curl: (28) Resolving timed out after 5000 milliseconds", "000:0.0:5.0:").otherwise, 1);
+    }
+
+    #[test]
+    fn connected_but_late_is_counted_apart() {
+        let output = "curl: (28) Operation timed out after 10001 milliseconds with 0 bytes received\n\nwc-try:n1:000:0.1:10.0:10.96.0.9\nwc-end:n1\n";
+        let cell = probe(None).read(output, "n1").unwrap().cell;
+        assert_eq!((cell.slow, cell.connected_only, cell.answered), (1, 0, 0));
+        let open = HttpProbe { expect: Expect::Open, ..probe(None) };
+        assert_eq!(open.read(output, "n1").unwrap().cell.answered, 1);
+    }
+
+    #[test]
     fn a_wrong_page_is_connected_only() {
-        let output = "hello\nwc-try:n1:200:0.1:0.1:5\nwc-end:n1\n";
+        let output = "hello\nwc-try:n1:200:0.1:0.1:10.96.0.9\nwc-end:n1\n";
         let probed = probe(None).read(output, "n1").unwrap();
         assert_eq!((probed.cell.answered, probed.cell.connected_only), (0, 1));
     }
 
     #[test]
     fn output_without_its_trailer_is_no_answer_at_all() {
-        assert!(probe(None).read("Web Server\nwc-try:n1:200:0.1:0.1:5\n", "n1").is_none());
+        assert!(probe(None).read("Web Server\nwc-try:n1:200:0.1:0.1:10.96.0.9\n", "n1").is_none());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! From counted connections to a verdict.
 
+use std::fmt::Write as _;
+
 use winconform_reports::{
     Verdict,
     event::{Cell, Destination, Vantage},
@@ -7,7 +9,7 @@ use winconform_reports::{
 
 use super::http::Probed;
 
-/// Judges probes that must all answer.
+/// Judges probes that must all answer. A server that is slow under load is no loss: see [`Cell::slow`].
 ///
 /// * Every connection brought the expected answer: passed.
 /// * Some did not, and that is known: failed, with the loss rate and an example for each dead pair.
@@ -17,13 +19,14 @@ use super::http::Probed;
 pub fn judge(probes: &[Probed], promise: &str) -> Verdict {
     let cells: Vec<&Cell> = probes.iter().map(|probed| &probed.cell).collect();
     let (tried, answered) = sum_of(&cells);
+    let slow: u32 = cells.iter().map(|cell| cell.slow).sum();
     let lost: u32 = cells.iter().map(|cell| cell.lost).sum();
     let broken: Vec<String> =
-        cells.iter().filter(|cell| cell.answered < cell.tried).map(|cell| describe(cell)).collect();
+        cells.iter().filter(|cell| cell.answered + cell.slow < cell.tried).map(|cell| describe(cell)).collect();
     if !broken.is_empty() {
         Verdict::Failed(format!(
             "{promise}, but {} of {tried} connections did not: {}",
-            tried - answered,
+            tried - answered - slow,
             list(&broken)
         ))
     } else if lost > 0 {
@@ -35,7 +38,11 @@ pub fn judge(probes: &[Probed], promise: &str) -> Verdict {
     } else if tried == 0 {
         Verdict::Undetermined("no connection was tried".to_owned())
     } else {
-        Verdict::Passed(format!("{answered} of {tried} connections over {} paths answered", cells.len()))
+        let mut text = format!("{answered} of {tried} connections over {} paths answered", cells.len());
+        if slow > 0 {
+            let _ = write!(text, "; {slow} waited in vain behind others and were answered when asked alone");
+        }
+        Verdict::Passed(text)
     }
 }
 
@@ -95,6 +102,7 @@ mod tests {
                 tried: answered + timed_out,
                 answered,
                 connected_only: 0,
+                slow: 0,
                 refused: 0,
                 timed_out,
                 otherwise: 0,

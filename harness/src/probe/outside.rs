@@ -69,7 +69,7 @@ pub async fn probe_outside(
                 break;
             }
             if started.elapsed() + wait > budget {
-                count(&mut cell, expect, &first.outcome);
+                count(&mut cell, expect, &first);
                 return Probed { cell, transfers: vec![first], settled: None, nonce: nonce.to_owned() };
             }
             crate::wait::pause(wait).await;
@@ -79,7 +79,7 @@ pub async fn probe_outside(
     let mut transfers = Vec::new();
     for index in 0..connections.max(1) {
         let transfer = one(proxy, aim, &format!("{nonce}-{index}"), limit).await;
-        count(&mut cell, expect, &transfer.outcome);
+        count(&mut cell, expect, &transfer);
         transfers.push(transfer);
     }
     Probed { cell, transfers, settled, nonce: nonce.to_owned() }
@@ -88,19 +88,18 @@ pub async fn probe_outside(
 async fn one(proxy: Option<&Proxy>, aim: &Aim, nonce: &str, limit: Duration) -> Transfer {
     let started = Instant::now();
     let connected = timeout(limit, connect(proxy, aim.address())).await;
-    let connect_seconds = started.elapsed().as_secs_f64();
-    let (outcome, connect_seconds) = match connected {
-        Err(_) => (Outcome::TimedOut(format!("no connection within {limit:?}")), 0.0),
-        Ok(Err(outcome)) => (outcome, 0.0),
+    let (outcome, connected) = match connected {
+        Err(_) => (Outcome::TimedOut(format!("no connection within {limit:?}")), false),
+        Ok(Err(outcome)) => (outcome, false),
         Ok(Ok(stream)) => {
             let outcome = match timeout(limit, ask(stream, aim, nonce)).await {
                 Ok(outcome) => outcome,
-                Err(_) => Outcome::ConnectedOnly(format!("connected, but no answer within {limit:?}")),
+                Err(_) => Outcome::Slow(format!("connected, but no answer within {limit:?}")),
             };
-            (outcome, connect_seconds)
+            (outcome, true)
         }
     };
-    Transfer { outcome, connect_seconds, total_seconds: started.elapsed().as_secs_f64() }
+    Transfer { outcome, connected, total_seconds: started.elapsed().as_secs_f64(), remote: None }
 }
 
 async fn connect(proxy: Option<&Proxy>, address: &str) -> Result<TcpStream, Outcome> {

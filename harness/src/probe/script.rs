@@ -56,7 +56,8 @@ impl Shell {
     /// escape on a command line (cmd keeps undefined variables as written); `\n`
     /// is curl's own, and sh must not eat its backslash.
     fn trailer(self, mark: &str) -> String {
-        let fields = "%{http_code}:%{time_connect}:%{time_total}:%{size_download}";
+        // The address comes last: an IPv6 one has colons of its own.
+        let fields = "%{http_code}:%{time_connect}:%{time_total}:%{remote_ip}";
         match self {
             Self::Cmd => format!(r"\n{mark}:{fields}\n"),
             Self::Sh => format!(r"'\n{mark}:{fields}\n'"),
@@ -87,15 +88,24 @@ impl Shell {
         )
     }
 
-    /// One curl that fetches each URL over a connection of its own.
+    /// One curl that fetches each URL over a connection of its own, each at most `seconds` long.
     #[must_use]
-    pub fn fetch(self, nonce: &str, urls: &[String]) -> String {
+    pub fn fetch(self, nonce: &str, urls: &[String], seconds: u64) -> String {
         format!(
-            "{} -sS -k --connect-timeout 5 -m 10 -H Connection:close -w {} {} 2>&1",
+            "{} -sS -k --connect-timeout 5 -m {seconds} -H Connection:close -w {} {} 2>&1",
             self.curl(),
             self.trailer(&format!("wc-try:{nonce}")),
             urls.join(" "),
         )
+    }
+
+    /// Runs the second whatever became of the first.
+    #[must_use]
+    pub fn after(self, first: &str, second: &str) -> String {
+        match self {
+            Self::Cmd => format!("{first} & {second}"),
+            Self::Sh => format!("{first}; {second}"),
+        }
     }
 
     /// Runs the second only if the first succeeded.
@@ -114,7 +124,7 @@ mod tests {
         let shell = Shell::Cmd;
         let line = shell.and_then(
             &shell.settle("n1", "http://10.96.0.9:80/wc-n1-s", 60),
-            &shell.fetch("n1", &["http://10.96.0.9:80/wc-n1-0".into()]),
+            &shell.fetch("n1", &["http://10.96.0.9:80/wc-n1-0".into()], 10),
         ) + &shell.end("n1");
         assert!(!line.contains('"') && !line.contains('\''), "{line}");
         insta::assert_snapshot!(line);
@@ -122,6 +132,6 @@ mod tests {
 
     #[test]
     fn a_linux_line_keeps_the_backslashes_for_curl() {
-        insta::assert_snapshot!(Shell::Sh.fetch("n1", &["http://10.244.0.9:80/".into()]));
+        insta::assert_snapshot!(Shell::Sh.fetch("n1", &["http://10.244.0.9:80/".into()], 10));
     }
 }

@@ -140,7 +140,8 @@ impl Plan {
         for needed in check.uses {
             let of_kind = available.keys().filter(|key| key.name == needed.fixture.name);
             let here: BTreeSet<&FixtureKey> = of_kind.clone().filter(|key| is_here(key, &id.place, facts)).collect();
-            if here.is_empty() && not_applicable.is_none() {
+            // What is only wanted settled is left out where no node takes it.
+            if here.is_empty() && not_applicable.is_none() && needed.stage != Stage::Settled {
                 not_applicable = Some(format!("no node takes the pods of `{}`", needed.fixture.name));
             }
             if let Some(why) = apart(&here, available).filter(|_| not_applicable.is_none()) {

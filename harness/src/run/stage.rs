@@ -20,7 +20,7 @@ use crate::{
     cluster::{Facts, NodeFacts, Permission, Target, may},
     journal::Journal,
     placement::RUN_LABEL,
-    probe::Proxy,
+    probe::{Crowds, Proxy, Silence},
     settings::Settings,
     wait::{Signal, Watched},
 };
@@ -45,6 +45,10 @@ pub(crate) struct Stage {
     pub(crate) network_policies: OnceCell<Vec<String>>,
     /// What was collected of the Windows side of nodes.
     pub(crate) windows_sides: WindowsSides,
+    /// Which nodes let no command start.
+    pub(crate) silence: Silence,
+    /// The queues at the servers that are asked.
+    pub(crate) crowds: Crowds,
     /// Caps the execs under way, so that a large cluster does not open thousands at once.
     pub(crate) execs: Semaphore,
     pub(crate) stop: CancellationToken,

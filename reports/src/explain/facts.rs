@@ -245,7 +245,8 @@ impl Answer {
         let asked = cell.tried.saturating_sub(cell.lost);
         match (cell.answered, cell.connected_only) {
             _ if asked == 0 => Self::Unknown,
-            (answered, _) if answered >= asked => Self::Open,
+            // A server with much to do is no loss of the network's.
+            (answered, _) if answered + cell.slow >= asked => Self::Open,
             (0, 0) if cell.refused >= asked => Self::Refused,
             (0, 0) => Self::Dead,
             (0, _) => Self::Wrong,
@@ -265,6 +266,7 @@ impl Probe<'_> {
             (self.cell.timed_out, "timed out"),
             (self.cell.refused, "refused"),
             (self.cell.connected_only, "connected only"),
+            (self.cell.slow, "slow"),
             (self.cell.otherwise, "failed otherwise"),
             (self.cell.lost, "lost by our transport"),
         ];
@@ -291,7 +293,7 @@ pub(super) fn is_pod(destination: Destination) -> bool {
 
 /// Whether a destination is a Service's virtual address, hairpins apart.
 pub(super) fn is_service(destination: Destination) -> bool {
-    matches!(destination, Destination::WindowsServiceIp | Destination::LinuxServiceIp)
+    matches!(destination, Destination::WindowsServiceIp | Destination::LinuxServiceIp | Destination::ApiServer)
 }
 
 /// Whether a vantage is a place in the cluster whose network is that of a node.

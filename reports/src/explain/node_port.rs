@@ -10,11 +10,10 @@ use super::{
     facts::{Probe, proof},
     grouped,
 };
-use crate::event::{Destination, Vantage};
+use crate::event::Vantage;
 
 pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
-    let probes =
-        facts.probes_where(|cell| matches!(cell.destination, Destination::NodePort | Destination::OwnNodePort));
+    let probes = facts.probes_where(|cell| cell.destination.is_node_port());
     let is_dead = |probe: &Probe<'_>| matches!(probe.answer, Answer::Dead | Answer::Refused);
     let (outside, inside): (Vec<Probe<'_>>, Vec<Probe<'_>>) =
         probes.iter().partition(|probe| probe.cell.source == Vantage::Outside);

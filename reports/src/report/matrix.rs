@@ -57,8 +57,10 @@ pub struct Path {
     pub tried: u64,
     /// How many brought the expected answer.
     pub answered: u64,
-    /// How many connected but answered late, wrongly or not at all.
+    /// How many connected but were answered wrongly or not at all.
     pub connected_only: u64,
+    /// How many connected and were answered late: a server with much to do.
+    pub slow: u64,
     /// How many were refused.
     pub refused: u64,
     /// How many timed out while connecting.
@@ -107,6 +109,7 @@ struct Tally {
     tried: u64,
     answered: u64,
     connected_only: u64,
+    slow: u64,
     refused: u64,
     timed_out: u64,
     otherwise: u64,
@@ -147,6 +150,7 @@ impl Tally {
         self.tried += u64::from(cell.tried);
         self.answered += u64::from(cell.answered);
         self.connected_only += u64::from(cell.connected_only);
+        self.slow += u64::from(cell.slow);
         self.refused += u64::from(cell.refused);
         self.timed_out += u64::from(cell.timed_out);
         self.otherwise += u64::from(cell.otherwise);
@@ -161,7 +165,7 @@ impl Tally {
         let asked = self.tried.saturating_sub(self.lost);
         let reach = match self.answered {
             _ if asked == 0 => Reach::Unknown,
-            all if all >= asked => Reach::Open,
+            all if all + self.slow >= asked => Reach::Open,
             _ if self.as_documented => Reach::Limitation,
             0 => Reach::Closed,
             _ => Reach::Partial,
@@ -173,6 +177,7 @@ impl Tally {
             tried: self.tried,
             answered: self.answered,
             connected_only: self.connected_only,
+            slow: self.slow,
             refused: self.refused,
             timed_out: self.timed_out,
             otherwise: self.otherwise,

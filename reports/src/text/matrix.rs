@@ -1,4 +1,5 @@
-//! Who reaches what: sources down, destinations across.
+//! Who reaches what: destinations down, sources across, so that it fits a terminal
+//! however many kinds of destination there are.
 
 use super::{
     Style,
@@ -11,6 +12,8 @@ use crate::{
 
 /// Details below the matrix; a cluster where more is broken has a finding for it.
 const SHOWN: usize = 8;
+/// What stands in the corner.
+const CORNER: &str = "to \\ from";
 
 pub(super) fn write(page: &mut Page, report: &Report) {
     if report.matrix.is_empty() {
@@ -22,27 +25,26 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     destinations.sort_unstable();
     destinations.dedup();
     let style = page.style();
-    let heads: Vec<Vec<&str>> = destinations.iter().map(|destination| head(*destination)).collect();
-    let widths: Vec<usize> = heads
-        .iter()
-        .map(|head| head.iter().map(|line| line.len()).max().unwrap_or_default().max("limit".len()))
-        .collect();
-    let label = sources.iter().map(|source| source.as_words().len()).max().unwrap_or_default().max("from \\ to".len());
+    let heads: Vec<(&str, &str)> = sources.iter().map(|source| head(*source)).collect();
+    let width = |(first, second): &(&str, &str)| first.len().max(second.len()).max("limit".len());
+    let widths: Vec<usize> = heads.iter().map(width).collect();
+    let labels = destinations.iter().map(|destination| destination.as_words().len());
+    let label = labels.max().unwrap_or_default().max(CORNER.len());
 
     page.blank();
-    for line in 0..2 {
-        let mut text = format!("  {}", padded(&style.faint(if line == 1 { "from \\ to" } else { "" }), label));
+    for second in [false, true] {
+        let mut text = format!("  {}", padded(&style.faint(if second { CORNER } else { "" }), label));
         for (head, width) in heads.iter().zip(&widths) {
             text.push_str("  ");
-            text.push_str(&padded(&style.title(head.get(line).unwrap_or(&"")), *width));
+            text.push_str(&padded(&style.title(if second { head.1 } else { head.0 }), *width));
         }
         page.line(&text);
     }
-    for source in sources {
-        let mut text = format!("  {}", padded(source.as_words(), label));
-        for (destination, width) in destinations.iter().zip(&widths) {
+    for destination in destinations {
+        let mut text = format!("  {}", padded(destination.as_words(), label));
+        for (source, width) in sources.iter().zip(&widths) {
             let crossing =
-                report.matrix.iter().find(|found| found.source == source && found.destination == *destination);
+                report.matrix.iter().find(|found| found.source == *source && found.destination == destination);
             text.push_str("  ");
             text.push_str(&padded(&cell(crossing, style), *width));
         }
@@ -51,21 +53,15 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     details(page, report);
 }
 
-/// Two short lines for each destination.
-fn head(destination: Destination) -> Vec<&'static str> {
-    match destination {
-        Destination::WindowsPodSameNode => vec!["win pod", "same node"],
-        Destination::WindowsPodOtherNode => vec!["win pod", "other node"],
-        Destination::LinuxPod => vec!["linux", "pod"],
-        Destination::WindowsServiceIp => vec!["service", "ip"],
-        Destination::OwnServiceIp => vec!["own", "service"],
-        Destination::LinuxServiceIp => vec!["linux", "service"],
-        Destination::ServiceName => vec!["service", "name"],
-        Destination::NodePort => vec!["node", "port"],
-        Destination::OwnNodePort => vec!["own", "node port"],
-        Destination::LoadBalancer => vec!["load", "balancer"],
-        Destination::Internet => vec!["", "internet"],
-        Destination::ApiServer => vec!["api", "server"],
+/// Two short lines for each source.
+fn head(source: Vantage) -> (&'static str, &'static str) {
+    match source {
+        Vantage::Outside => ("", "outside"),
+        Vantage::LinuxNode => ("linux", "node"),
+        Vantage::LinuxPod => ("linux", "pod"),
+        Vantage::WindowsPod => ("windows", "pod"),
+        Vantage::WindowsHost => ("windows", "host"),
+        Vantage::ApiServer => ("api", "server"),
     }
 }
 

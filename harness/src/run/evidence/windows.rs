@@ -15,7 +15,7 @@ use winconform_reports::{Chain, event::Evidence};
 use super::{FILE_LIMIT, cut, redact, write};
 use crate::{
     budgets::Budget,
-    probe::{PodRef, exec},
+    probe::{Limits, PodRef, exec},
     run::{live_fixture::State, stage::Stage},
 };
 
@@ -74,6 +74,10 @@ async fn of_node(stage: &Stage, node: &str, folder: &Path) -> Vec<Evidence> {
         };
         return vec![said];
     };
+    if stage.silence.is_silent(node) {
+        let excerpt = Some("not collected: the node lets no command start".to_owned());
+        return vec![Evidence { title: format!("the Windows side of {node}"), path: None, excerpt }];
+    }
     let asked = QUESTIONS.iter().map(|(file, what, command)| {
         let host = host.clone();
         async move {
@@ -103,7 +107,8 @@ async fn ask(stage: &Stage, host: &PodRef, command: &[&str]) -> String {
     let mut text = format!("> {}\n", command.join(" "));
     // Evidence is no reason to hold a run up.
     let limit = stage.budgets.of(Budget::Exec) / 2 + Duration::from_secs(1);
-    let _ = match exec(&stage.client, host, &command, limit).await {
+    let limits = Limits { start: limit, run: limit };
+    let _ = match exec(&stage.client, host, &command, limits, || stage.silence.spoke(&host.node)).await {
         Ok(output) => writeln!(text, "{}{}exit code {}", output.stdout, output.stderr, output.exit_code),
         Err(error) => writeln!(text, "(not answered: {})", Chain(&error)),
     };

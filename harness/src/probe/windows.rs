@@ -1,0 +1,9 @@
+//! What Windows' own commands print, one file a command.
+//!
+//! Labels follow the system's language and sentences change between versions, so a
+//! parser looks for what stays: numbers, addresses, error ids, and where lines begin.
+
+pub(super) mod ipconfig;
+pub(super) mod nslookup;
+pub(super) mod ping;
+pub(super) mod resolve_dns_name;
