@@ -7,7 +7,7 @@ use winconform_harness::{
     Settings,
     cluster::ConnectOptions,
     image::{ImageSource, Mapping, PullSecret, read_mappings, read_registry},
-    probe::Proxy,
+    probe::{HostPort, Proxy},
     run::{Keep, PlanOptions, Selection, SelectionError, Shard, known_ids},
 };
 use winconform_reports::{disposition::Profile, junit::Dialect, write::ReportFile};
@@ -205,6 +205,9 @@ pub struct AboutCluster {
     /// Also ask what publishes an address outside the cluster.
     #[arg(long)]
     allow_load_balancer: bool,
+    /// An address outside the cluster that every Windows pod must reach by TCP (repeatable) [default: the API server's own, where it is beyond the nodes].
+    #[arg(long, value_name = "HOST:PORT")]
+    outbound: Vec<HostPort>,
     /// An annotation for our Service of type LoadBalancer, to keep its address internal (repeatable).
     #[arg(long, value_name = "KEY=VALUE", requires = "allow_load_balancer", value_parser = key_value)]
     lb_annotation: Vec<(String, String)>,
@@ -214,6 +217,7 @@ impl AboutCluster {
     fn settings(&self) -> Settings {
         Settings {
             allow_load_balancer: self.allow_load_balancer,
+            outbound: self.outbound.clone(),
             load_balancer_annotations: self.lb_annotation.iter().cloned().collect(),
             ..Settings::default()
         }

@@ -52,7 +52,11 @@ mod tests {
     const HELPERS: &[&str] = &[
         "literal/steps",
         "literal/unfit",
+        "reachability/cluster_services",
+        "reachability/limitation",
+        "reachability/names",
         "reachability/paths",
+        "reachability/ping",
         "reachability/service",
         "runtime_class/class",
         "win_webserver/traffic",

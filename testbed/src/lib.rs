@@ -16,6 +16,7 @@ mod admission;
 mod api_front;
 pub mod client;
 pub mod clock;
+mod cluster_dns;
 mod command;
 pub mod control;
 pub mod control_plane;

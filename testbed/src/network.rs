@@ -25,7 +25,7 @@ use tokio::io::{AsyncReadExt as _, DuplexStream};
 
 pub(crate) use self::dns::search_list;
 pub use self::{
-    addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, OUTSIDE},
+    addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, DNS_SERVERS, OUTSIDE},
     connection::{ConnectError, Connection, DnsError, Handler, ListenGuard, PingError},
     dns::Resolved,
     facts::{NodeFacts, PodFacts, Source},
@@ -155,6 +155,11 @@ impl Network {
     pub fn listen_outside(&self, name: Option<&str>, address: SocketAddrV4, handler: Handler) -> ListenGuard {
         self.inner.members.add_outside(name, *address.ip());
         self.inner.members.listen(address, None, handler)
+    }
+
+    /// Puts a host beyond the nodes onto the network, which answers where nothing listens as hosts do.
+    pub fn add_outside(&self, ip: Ipv4Addr) {
+        self.inner.members.add_outside(None, ip);
     }
 
     /// Stores a Service as it is now.

@@ -100,6 +100,9 @@ pub enum ServeError {
     /// The domain's webhook could not be installed.
     #[error("the webhook for credential specs does not run")]
     Install(#[from] InstallError),
+    /// The DNS could not be made known.
+    #[error("the Service of the cluster's DNS could not be made")]
+    ClusterDns(#[source] kube::Error),
     /// The webhooks of faults could not be served.
     #[error(transparent)]
     Webhooks(#[from] WebhookError),
@@ -355,6 +358,7 @@ impl Testbed<'_> {
         let ready = async {
             tokio::try_join!(
                 async { control_plane.settled(&self.shape.features).await.map_err(ServeError::from) },
+                async { cluster_dns::open(&world.client, &world.network).await.map_err(ServeError::ClusterDns) },
                 async { nodes.ready().await.map_err(ServeError::from) },
                 async { version(&world.client).await },
                 async {
@@ -365,7 +369,7 @@ impl Testbed<'_> {
                 },
             )
         };
-        let ((), (), version, ()) = self.reporter.during(Step::Nodes, detail, ready).await?;
+        let ((), (), (), version, ()) = self.reporter.during(Step::Nodes, detail, ready).await?;
 
         let kubectl = parts.map_or_else(|| vec!["kubectl".to_owned()], kubectl_of);
         let kubeconfig = control_plane.kubeconfig.clone();

@@ -35,10 +35,7 @@ impl Context {
     /// When it could not be run, or its outcome stayed lost.
     pub async fn exec(&self, pod: &PodRef, command: &[String], longest: Duration) -> Result<Output, ExecError> {
         let pause = self.stage.budgets.of(Budget::Exec);
-        let given_up = || ExecError::Silent {
-            node: pod.node.clone(),
-            pod: format!("{}/{}", pod.namespace, pod.name),
-        };
+        let given_up = || ExecError::Silent { node: pod.node.clone(), pod: format!("{}/{}", pod.namespace, pod.name) };
         match self.stage.silence.admit(&pod.node, pause) {
             Admission::Silent => Err(given_up()),
             Admission::Trial => self.exec_patiently(pod, command, longest).await,

@@ -60,7 +60,18 @@ mod tests {
         for good in ["www.example.com:443", "203.0.113.7:80", "[2001:db8::7]:443"] {
             assert_eq!(good.parse::<HostPort>().unwrap().to_string(), good);
         }
-        for bad in ["", "example.com", "example.com:", "example.com:0", "example.com:70000", ":443", "2001:db8::7:443", "a b:1", "a&b:1", "[x]:1"] {
+        for bad in [
+            "",
+            "example.com",
+            "example.com:",
+            "example.com:0",
+            "example.com:70000",
+            ":443",
+            "2001:db8::7:443",
+            "a b:1",
+            "a&b:1",
+            "[x]:1",
+        ] {
             assert!(bad.parse::<HostPort>().is_err(), "{bad}");
         }
     }

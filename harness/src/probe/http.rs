@@ -41,6 +41,13 @@ impl Aim {
         Self { path: "/".to_owned(), ..Self::page(destination, &to.host, to.port.into(), None) }
     }
 
+    /// The same at another address.
+    #[must_use]
+    pub fn at(self, host: &str, port: i32) -> Self {
+        let Self { base, .. } = Self::page(self.destination, host, port, None);
+        Self { base, ..self }
+    }
+
     /// The same in a queue with others that lead to the same servers.
     #[must_use]
     pub fn in_queue(self, queue: impl Into<String>) -> Self {

@@ -30,7 +30,16 @@ pub struct PingProbe {
     pub count: u32,
 }
 
+/// Echo requests of one go.
+const COUNT: u32 = 4;
+
 impl PingProbe {
+    /// A few echo requests between two pods.
+    #[must_use]
+    pub fn between(from: &PodRef, to: &PodRef, destination: Destination) -> Self {
+        Self { from: from.clone(), to: to.clone(), destination, count: COUNT }
+    }
+
     pub(crate) fn command(&self, nonce: &str) -> Vec<String> {
         let shell = Shell::of(self.from.os);
         let ping = match self.from.os {

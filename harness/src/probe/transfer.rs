@@ -285,16 +285,22 @@ mod tests {
     fn a_progress_meter_before_an_error_is_not_in_the_way() {
         // After docker/for-win#14558: without -s the meter comes first, redrawn by carriage returns.
         let meter = "  % Total    % Received % Xferd  Average Speed   Time    Time     Time  Current\n\r  0     0    0     0    0     0      0      0 --:--:--  0:00:21 --:--:--     0";
-        let said = format!("{meter}\ncurl: (28) Failed to connect to example.com port 443 after 21365 ms: Could not connect to server");
+        let said = format!(
+            "{meter}\ncurl: (28) Failed to connect to example.com port 443 after 21365 ms: Could not connect to server"
+        );
         assert!(matches!(one(&said, "000:0.000000:21.3:"), Outcome::TimedOut(_)));
     }
 
     #[test]
     fn bodies_are_read_with_their_status() {
         // After OpenShift's Windows lab, kubernetes-sigs/sig-windows-dev-tools#171 and a public README.
-        assert!(matches!(one(PAGE, "200:0.001:0.1:10.96.0.9"), Outcome::Answered { status: 200, body } if body == PAGE));
+        assert!(
+            matches!(one(PAGE, "200:0.001:0.1:10.96.0.9"), Outcome::Answered { status: 200, body } if body == PAGE)
+        );
         let said = "I'm whoami-windows running on windows/amd64\n\nIP: 100.244.1.7";
-        assert!(matches!(one(said, "200:0.001:0.1:10.96.0.9"), Outcome::Answered { body, .. } if body.contains("windows/amd64")));
+        assert!(
+            matches!(one(said, "200:0.001:0.1:10.96.0.9"), Outcome::Answered { body, .. } if body.contains("windows/amd64"))
+        );
         let refused = "curl: (22) The requested URL returned error: 403";
         assert!(matches!(one(refused, "403:0.001:0.1:10.96.0.9"), Outcome::Answered { status: 403, .. }));
     }

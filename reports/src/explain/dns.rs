@@ -64,12 +64,8 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
 fn asked<'a>(check: &'a str, seen: &'a Observation) -> Option<(&'a str, Asked<'a>)> {
     let Observation::Name { source, node, name, asked, server, outcome } = seen else { return None };
     let at = server.as_deref().map(|server| format!(" ({server})")).unwrap_or_default();
-    let words = format!(
-        "{} on {node} asked {}{at} for {name}: {}",
-        source.as_words(),
-        asked.as_words(),
-        outcome.as_words()
-    );
+    let words =
+        format!("{} on {node} asked {}{at} for {name}: {}", source.as_words(), asked.as_words(), outcome.as_words());
     Some((node, Asked { check, server: server.as_deref(), by: *asked, outcome, words }))
 }
 
@@ -122,8 +118,7 @@ fn groups(
 
 /// Where no Service answers, that is what is wrong, and names are a part of it.
 fn no_service_works_from(facts: &Facts<'_>, node: &str) -> bool {
-    let services =
-        facts.probes_where(|cell| is_service(cell.destination) && cell.source_node.as_deref() == Some(node));
+    let services = facts.probes_where(|cell| is_service(cell.destination) && cell.source_node.as_deref() == Some(node));
     !services.is_empty() && services.iter().all(|probe| probe.answer == Answer::Dead)
 }
 
@@ -155,10 +150,12 @@ fn finding(
             Confidence::Likely,
             format!("no name is found from {words}, because the DNS Service's address does not answer there"),
         ),
-        Cause::Servers => {
-            new(Layer::Dns, Confidence::Likely, format!("no name of a Service is found from {words}, whichever server is asked"))
-                .advise("the pods behind the DNS Service (`kubectl -n kube-system get pods`), and their logs")
-        }
+        Cause::Servers => new(
+            Layer::Dns,
+            Confidence::Likely,
+            format!("no name of a Service is found from {words}, whichever server is asked"),
+        )
+        .advise("the pods behind the DNS Service (`kubectl -n kube-system get pods`), and their logs"),
         Cause::Resolver => new(
             Layer::Dns,
             Confidence::Likely,
@@ -174,13 +171,12 @@ fn finding(
             Confidence::Likely,
             format!("names of Services are not found from {words}, though Service IPs answer"),
         ),
-        Cause::Unknown => {
-            new(Layer::Dns, Confidence::Possible, format!("names of Services are not found from {words}")).or(
-                Layer::ServiceIp,
-                subject,
-                "the rules for the DNS Service's own address",
-            )
-        }
+        Cause::Unknown => new(
+            Layer::Dns,
+            Confidence::Possible,
+            format!("names of Services are not found from {words}"),
+        )
+        .or(Layer::ServiceIp, subject, "the rules for the DNS Service's own address"),
     };
     let mut told_words: Vec<String> = told.iter().map(|one| one.words.clone()).take(6).collect();
     if told_words.is_empty() {

@@ -13,17 +13,16 @@ use super::{
 use crate::event::Destination;
 
 pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
-    let pings = facts
-        .probes_where(|cell| matches!(cell.destination, Destination::PingSameNode | Destination::PingOtherNode));
+    let pings =
+        facts.probes_where(|cell| matches!(cell.destination, Destination::PingSameNode | Destination::PingOtherNode));
     let lost: Vec<Probe<'_>> = pings.into_iter().filter(|probe| probe.answer != Answer::Open).collect();
     let by_end = grouped(lost.iter().filter_map(|probe| Some((probe.cell.source_node.as_deref()?, *probe))));
     let nodes: BTreeSet<&str> = by_end.keys().copied().collect();
     let groups = facts.groups(&nodes).into_iter();
     groups
         .map(|group| {
-            let here = |probe: &&Probe<'_>| {
-                probe.cell.source_node.as_ref().is_some_and(|node| group.nodes.contains(node))
-            };
+            let here =
+                |probe: &&Probe<'_>| probe.cell.source_node.as_ref().is_some_and(|node| group.nodes.contains(node));
             let ways: Vec<Probe<'_>> = lost.iter().filter(here).copied().collect();
             let tcp_works = facts
                 .probes

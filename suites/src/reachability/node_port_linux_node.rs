@@ -6,12 +6,12 @@
 
 use winconform_harness::{
     Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
-    probe::{Aim, judge},
+    probe::judge,
 };
-use winconform_reports::event::{Destination, Vantage};
+use winconform_reports::event::Vantage;
 
 use super::{
-    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, settled, the_pod},
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, port_page, settled, the_pod},
     service::settle_backends,
 };
 use crate::fixture::{LINUX_HOST, WIN_WEBSERVER, WINDOWS_POD};
@@ -56,8 +56,7 @@ async fn run(cx: Context) -> Answer {
     let probes = port_nodes(&cx)
         .into_iter()
         .map(|node| {
-            let address = node.internal_ip.as_deref().unwrap_or_default();
-            let aim = Aim::page(Destination::NodePort, address, port, Some(node.name.clone()));
+            let aim = port_page(&cx, node, port);
             settled(&cx, &from, Vantage::LinuxNode, aim, PAGE, TO_A_POD)
         })
         .collect();

@@ -7,10 +7,10 @@ use winconform_harness::{
     Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
     probe::{Aim, judge},
 };
-use winconform_reports::{Level, Verdict, event::Destination};
+use winconform_reports::{Level, Verdict};
 
 use super::{
-    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes},
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, port_nodes, port_page},
     service::settle_backends,
 };
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_POD};
@@ -48,7 +48,7 @@ async fn run(cx: Context) -> Answer {
         .filter_map(|node| {
             let inside = cx.has_outside_proxy().then_some(node.internal_ip.as_deref()).flatten();
             let address = node.external_ip.as_deref().or(inside)?;
-            Some(Aim::page(Destination::NodePort, address, port, Some(node.name.clone())))
+            Some(port_page(&cx, node, port).at(address, port))
         })
         .collect();
     if aims.is_empty() {

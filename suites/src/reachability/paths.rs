@@ -133,6 +133,16 @@ pub(super) fn node_port(cx: &Context) -> Result<i32, Trouble> {
         .ok_or_else(|| Trouble::Unexpected(format!("the Service of `{}` has no node port", live.key)))
 }
 
+/// The web server's page at the port of a node, which may or may not run a backend. All
+/// nodes' ports lead to the same servers, so they share a queue.
+pub(super) fn port_page(cx: &Context, node: &NodeFacts, port: i32) -> Aim {
+    let backends = cx.ready(&WIN_WEBSERVER).ok();
+    let has_one = backends.is_some_and(|ready| ready.pods.iter().any(|pod| pod.node == node.name));
+    let destination = if has_one { Destination::NodePort } else { Destination::NodePortNoBackend };
+    let address = node.internal_ip.as_deref().unwrap_or_default();
+    Aim::page(destination, address, port, Some(node.name.clone())).in_queue(format!("node port {port}"))
+}
+
 /// The nodes whose ports are asked: those that take pods, and of the Windows nodes
 /// those on which our own pod came up, since without any pod Windows forwards nothing.
 pub(super) fn port_nodes(cx: &Context) -> Vec<&NodeFacts> {

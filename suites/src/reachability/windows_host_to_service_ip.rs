@@ -6,14 +6,17 @@
 
 use winconform_harness::{
     Answer, Check, Context, Explain, Failure, Use,
-    probe::{Aim, HttpProbe, Probed},
+    probe::{Aim, HttpProbe},
 };
 use winconform_reports::{
     Level, Verdict,
     event::{Destination, Vantage},
 };
 
-use super::paths::{PAGE, REACHABILITY, pod_page, pods_here, service_ip, settled};
+use super::{
+    limitation::{Limitation, is_closed, judge_limitation},
+    paths::{PAGE, REACHABILITY, pod_page, pods_here, service_ip, settled},
+};
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_HOST, WINDOWS_POD};
 
 /// The registered check.
@@ -48,6 +51,13 @@ pub(super) const CHECK: Check = Check {
 
 const TRIES: u32 = 3;
 
+const NO_SERVICE_IP: Limitation = Limitation {
+    who: "hosts",
+    lifted: "reach the Service IP",
+    present: "hosts reach their pods but not the Service IP",
+    shows: is_closed,
+};
+
 async fn run(cx: Context) -> Answer {
     let (hosts, pods) = (pods_here(&cx, &WINDOWS_HOST)?, pods_here(&cx, &WINDOWS_POD)?);
     let mut controls = Vec::new();
@@ -79,30 +89,5 @@ async fn run(cx: Context) -> Answer {
             ..control
         })
         .collect();
-    Ok(judge_limitation(&cx.probe(questions).await))
-}
-
-fn judge_limitation(probed: &[Probed]) -> Verdict {
-    let node = |probed: &&Probed| probed.cell.source_node.clone().unwrap_or_default();
-    let list = |of: &[&Probed]| of.iter().map(node).collect::<Vec<_>>().join(", ");
-    let (reach, rest): (Vec<&Probed>, Vec<&Probed>) = probed.iter().partition(|probed| probed.cell.answered > 0);
-    let (blocked, unclear): (Vec<&Probed>, Vec<&Probed>) = rest
-        .into_iter()
-        .partition(|probed| probed.cell.tried > 0 && probed.cell.refused + probed.cell.timed_out == probed.cell.tried);
-    if !reach.is_empty() && blocked.is_empty() && unclear.is_empty() {
-        Verdict::LimitationLifted(format!("hosts reach the Service IP: {}", list(&reach)))
-    } else if !reach.is_empty() {
-        let others: Vec<&Probed> = blocked.into_iter().chain(unclear).collect();
-        Verdict::LimitationLifted(format!(
-            "hosts of {} reach the Service IP, those of {} do not",
-            list(&reach),
-            list(&others)
-        ))
-    } else if unclear.is_empty() {
-        let example = blocked.first().and_then(|probed| probed.cell.example.clone()).unwrap_or_default();
-        Verdict::LimitationPresent(format!("hosts reach their pods but not the Service IP, as documented ({example})"))
-    } else {
-        let example = unclear.first().and_then(|probed| probed.cell.example.clone()).unwrap_or_default();
-        Verdict::Undetermined(format!("inconclusive on {}: {example}", list(&unclear)))
-    }
+    Ok(judge_limitation(&cx.probe(questions).await, &NO_SERVICE_IP))
 }

@@ -3,15 +3,15 @@
 use winconform_harness::{
     Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
     cluster::Os,
-    probe::{Aim, judge},
+    probe::judge,
 };
 use winconform_reports::{
     Level, Verdict,
-    event::{Destination, Vantage},
+    event::Vantage,
 };
 
 use super::{
-    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, settled},
+    paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, port_page, settled},
     service::settle_backends,
 };
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_POD};
@@ -54,8 +54,7 @@ async fn run(cx: Context) -> Answer {
         let next = other_nodes(&cx, &from).first().map(|pod| pod.node.clone());
         let next = nodes.iter().find(|node| Some(&node.name) == next.as_ref());
         for node in next.into_iter().chain(linux) {
-            let address = node.internal_ip.as_deref().unwrap_or_default();
-            let aim = Aim::page(Destination::NodePort, address, port, Some(node.name.clone()));
+            let aim = port_page(&cx, node, port);
             probes.push(settled(&cx, &from, Vantage::WindowsPod, aim, PAGE, TO_A_POD));
         }
     }

@@ -45,7 +45,13 @@ impl Inner {
         };
         let here = from.node().cloned();
         if to.ip() == API_SERVER.ip() {
-            return Path::direct(to, Kind::ApiServer, None);
+            // A control plane that somebody else manages: beyond the cluster's nodes.
+            let mut path = Path::direct(to, Kind::ApiServer, None);
+            path.kinds.push(Kind::Outside);
+            return path;
+        }
+        if self.is_dns_server(to.ip(), to.port(), protocol) && self.members.pod_at(*to.ip()).is_none() {
+            return Path::direct(to, Kind::Dns, None);
         }
         if let Some(pod) = self.members.pod_at(*to.ip()) {
             let mut path = Path::direct(to, Kind::Pod, None);

@@ -80,7 +80,8 @@ mod tests {
             DNS request timed out.\n    timeout was 2 seconds.\n";
         assert_eq!(read(verdict_first), Lookup::TimedOut);
         // After rancher/rancher#29399: through a terminal every line is padded.
-        let padded = "DNS request timed out.            \n    timeout was 2 seconds.           \nServer:  UnKnown       \n";
+        let padded =
+            "DNS request timed out.            \n    timeout was 2 seconds.           \nServer:  UnKnown       \n";
         assert_eq!(read(padded), Lookup::TimedOut);
     }
 
@@ -117,7 +118,8 @@ mod tests {
 
     #[test]
     fn a_program_that_is_not_there_says_nothing_of_the_name() {
-        let output = "'nslookup' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n";
+        let output =
+            "'nslookup' is not recognized as an internal or external command,\r\noperable program or batch file.\r\n";
         assert!(matches!(read(output), Lookup::Unclear(_)));
         assert!(matches!(read(""), Lookup::Unclear(_)));
     }

@@ -15,10 +15,11 @@ pub(in crate::probe) fn read(output: &str) -> Option<Pinged> {
     let received = output.lines().filter(|line| is_echo(line)).count();
     // `Packets: Sent = 4, Received = 0, Lost = 4 (100% loss),` in whatever language; the percentage
     // may stand on a line of its own. An echo has three equal signs as well, but no blanks around them.
-    let sent = output.lines().filter(|line| line.matches(" = ").count() == 3 && !line.contains("ms")).find_map(|line| {
-        let after = line.split_once(" = ")?.1.trim_start();
-        after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
-    })?;
+    let sent =
+        output.lines().filter(|line| line.matches(" = ").count() == 3 && !line.contains("ms")).find_map(|line| {
+            let after = line.split_once(" = ")?.1.trim_start();
+            after.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()
+        })?;
     Some(Pinged { sent, received: u32::try_from(received).unwrap_or(u32::MAX).min(sent) })
 }
 
