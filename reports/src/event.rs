@@ -396,6 +396,8 @@ pub enum Destination {
     LinuxServiceIp,
     /// The name of a Service.
     ServiceName,
+    /// The same with a namespace and without a domain, which Windows takes for complete.
+    PartialName,
     /// A node port of a Service with Windows backends.
     NodePort,
     /// The same on a node that runs none of them.
@@ -428,6 +430,7 @@ impl Destination {
             Self::OwnServiceIp => "own service ip",
             Self::LinuxServiceIp => "linux service ip",
             Self::ServiceName => "service name",
+            Self::PartialName => "partially qualified name",
             Self::NodePort => "node port",
             Self::NodePortNoBackend => "node port, no backend there",
             Self::OwnNodePort => "own node port",

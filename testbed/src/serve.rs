@@ -27,6 +27,7 @@ use self::{
 use crate::{
     admission::{self, InstallError},
     clock::Clock,
+    cluster_dns,
     control::{self, ControlError},
     control_plane::{
         self, AcquireError, CONTEXT, Containers, ControlPlane, ControlPlaneError, Egress, Engine, Front, Layout, Part,

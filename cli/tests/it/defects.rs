@@ -137,12 +137,19 @@ fn a_dead_kube_proxy_kills_services_from_its_node_and_its_own_port() {
         "reachability/windows-pod-to-own-service-ip@10.0.26100.33296",
         "reachability/windows-pod-to-service-ip@10.0.26100.33296",
         "reachability/windows-pod-to-node-port@10.0.20348.5499", // whose ring leads to the dead node
+        "reachability/service-name@10.0.26100.33296",
+        "reachability/windows-pod-to-api-server@10.0.26100.33296",
         "win-webserver/port-mapping@10.0.26100.33296",
     ]);
     red.extend(ports("node-port-linux-node"));
     red.extend(ports("node-port-outside"));
     assert_eq!(judged.red, red);
-    assert_eq!(judged.unknown, set(&["win-webserver/scales@10.0.26100.33296"]), "what never worked cannot be scaled");
+    let unknown = [
+        "reachability/partially-qualified-name@10.0.26100.33296", // where no name is found, that proves no limitation
+        "reachability/windows-host-to-own-node-port@10.0.26100.33296", // nor does a port that is dead for all
+        "win-webserver/scales@10.0.26100.33296",                  // what never worked cannot be scaled
+    ];
+    assert_eq!(judged.unknown, set(&unknown));
     assert_eq!(judged.findings, finding("service IP", "win-2025-0"));
 }
 
@@ -152,6 +159,45 @@ fn a_missing_hairpin_is_seen_only_by_backends() {
     let own = |target: &str| format!("reachability/windows-pod-to-own-service-ip@{target}");
     assert_eq!(judged.red, ["10.0.17763.8511", "10.0.20348.5499", "10.0.26100.33296"].map(own).into());
     assert_eq!(judged.unknown, set(&[]));
+}
+
+/// A check of each target.
+fn everywhere(check: &str) -> BTreeSet<String> {
+    ["10.0.17763.8511", "10.0.20348.5499", "10.0.26100.33296"].map(|target| format!("{check}@{target}")).into()
+}
+
+#[test]
+fn a_dead_address_of_the_dns_is_told_from_dead_dns() {
+    let filters = "--check reachability/service-name";
+    let address = judge(shipped("svc-01-cluster-dns-address-dead"), filters);
+    assert_eq!(address.red, everywhere("reachability/service-name"));
+    assert_eq!(address.findings, finding("service IP", "kube-dns"));
+    let servers = judge(shipped("svc-25-cluster-dns-down"), filters);
+    assert_eq!(servers.red, everywhere("reachability/service-name"));
+    assert_eq!(servers.findings, finding("DNS", "cluster"));
+}
+
+#[test]
+fn the_api_servers_service_alone_can_be_dead() {
+    let filters = "--check reachability/windows-pod-to-api-server --check reachability/windows-pod-to-service-ip";
+    let judged = judge(shipped("svc-12-api-server-service-unreachable"), filters);
+    assert_eq!(judged.red, everywhere("reachability/windows-pod-to-api-server"));
+    assert_eq!(judged.findings, finding("service IP", "kubernetes"));
+}
+
+#[test]
+fn a_part_of_the_connections_lost_on_the_way_out_is_seen() {
+    let judged = judge(shipped("net-07-source-ports-exhausted"), "--check reachability/outbound");
+    assert_eq!(judged.red, everywhere("reachability/outbound"));
+    assert_eq!(judged.findings, finding("outbound", "windows"));
+}
+
+#[test]
+fn pings_that_are_dropped_are_no_dead_network() {
+    let filters = "--check reachability/windows-pod-ping-* --check reachability/windows-pod-to-pod-across-nodes";
+    let judged = judge(shipped("net-15-pings-dropped-between-pods"), filters);
+    assert_eq!(judged.red, everywhere("reachability/windows-pod-ping-across-nodes"));
+    assert_eq!(judged.findings, finding("pod network", "windows"));
 }
 
 #[test]

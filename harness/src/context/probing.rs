@@ -24,6 +24,9 @@ use crate::{
 /// stalls one in N would otherwise pass for a server with much to do.
 const AGAIN: u32 = 3;
 
+/// A server that answers nobody of a queue that short for one in so many is not just busy.
+const BUSY: u32 = 4;
+
 impl Context {
     /// Runs a command in a pod's container.
     ///
@@ -169,7 +172,7 @@ impl Context {
     pub async fn try_out(&self, probes: &[HttpProbe]) -> Vec<Probed> {
         let mut probed = join_all(probes.iter().map(|probe| self.probe_one(probe))).await;
         for (probe, first) in probes.iter().zip(&mut probed) {
-            if first.cell.slow > 0 {
+            if is_perhaps_busy(&mut first.cell) {
                 let alone = HttpProbe { connections: probe.connections * AGAIN, settle: None, ..probe.clone() };
                 let again = self.probe_one(&alone).await.cell;
                 tell_load_from_loss(&mut first.cell, &again);
@@ -292,7 +295,7 @@ impl Context {
         };
         let mut probed = join_all(aims.iter().map(|aim| one(aim.clone(), connections, Some(settle)))).await;
         for (aim, first) in aims.iter().zip(&mut probed) {
-            if first.cell.slow > 0 {
+            if is_perhaps_busy(&mut first.cell) {
                 let again = one(aim.clone(), connections * AGAIN, None).await.cell;
                 tell_load_from_loss(&mut first.cell, &again);
             }
@@ -345,6 +348,14 @@ impl Context {
     }
 }
 
+/// Whether few enough connections were slow for a server with much to do; if not, none counts as slow.
+fn is_perhaps_busy(cell: &mut Cell) -> bool {
+    if cell.slow * BUSY > cell.tried {
+        cell.connected_only += std::mem::take(&mut cell.slow);
+    }
+    cell.slow > 0
+}
+
 /// Decides what slow connections were, by what came of many more without load.
 fn tell_load_from_loss(cell: &mut Cell, again: &Cell) {
     if again.tried > 0 && again.answered == again.tried {
@@ -376,6 +387,15 @@ mod tests {
         let empty =
             Cell::untried(Vantage::WindowsPod, None, Destination::WindowsServiceIp, "10.96.0.9:80".into(), None);
         Cell { tried, answered, slow, ..empty }
+    }
+
+    #[test]
+    fn a_server_that_leaves_many_waiting_is_not_just_busy() {
+        let mut most = cell(12, 4, 8);
+        assert!(!is_perhaps_busy(&mut most));
+        assert_eq!((most.slow, most.connected_only), (0, 8));
+        assert!(is_perhaps_busy(&mut cell(12, 10, 2)));
+        assert!(!is_perhaps_busy(&mut cell(12, 12, 0)));
     }
 
     #[test]

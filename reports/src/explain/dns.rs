@@ -142,18 +142,18 @@ fn finding(
         Cause::ServiceAddress if services_work => new(
             Layer::ServiceIp,
             Confidence::Likely,
-            format!("the address of the DNS Service {subject} does not answer from {words}; its servers do"),
+            format!("from {words} the address of the DNS Service {subject} does not answer; its servers do"),
         )
         .advise(format!("on {words}: Get-HnsPolicyList for that address; restarting kube-proxy there writes it anew")),
         Cause::ServiceAddress => new(
             Layer::Dns,
             Confidence::Likely,
-            format!("no name is found from {words}, because the DNS Service's address does not answer there"),
+            format!("from {words} no name is found, because the DNS Service's address does not answer there"),
         ),
         Cause::Servers => new(
             Layer::Dns,
             Confidence::Likely,
-            format!("no name of a Service is found from {words}, whichever server is asked"),
+            format!("from {words} no name of a Service is found, whichever server is asked"),
         )
         .advise("the pods behind the DNS Service (`kubectl -n kube-system get pods`), and their logs"),
         Cause::Resolver => new(

@@ -4,16 +4,16 @@
 use super::*;
 use crate::{
     event::{
-        Cell, Cluster, Destination, Event, Finished, FixtureState, Node, Observation, Observed, ServiceMade, Target,
-        Vantage,
+        Cell, Cluster, Destination, Event, Finished, FixtureState, NameOutcome, NameServer, Node, Observation,
+        Observed, ServiceMade, Target, Vantage,
     },
     tests::{cell, finished, id, started},
     verdict::Verdict,
 };
 
 use Destination::{
-    Internet, LinuxPod, LinuxServiceIp, LoadBalancer, NodePort, OwnServiceIp, ServiceName, WindowsPodOtherNode,
-    WindowsPodSameNode, WindowsServiceIp,
+    Internet, LinuxPod, LinuxServiceIp, LoadBalancer, NodePort, OwnServiceIp, PingOtherNode, ServiceName,
+    WindowsPodOtherNode, WindowsPodSameNode, WindowsServiceIp,
 };
 use Vantage::{LinuxNode, LinuxPod as FromLinuxPod, Outside, WindowsHost, WindowsPod};
 
@@ -221,6 +221,59 @@ fn pods_that_work_beside_services_that_do_not_blame_the_service_rules() {
     assert_eq!(story.causes(), ["service IP: win-b"], "four red checks, one cause");
     assert_eq!(findings[0].confidence, Confidence::Likely);
     assert_eq!(findings[0].checks.len(), 4);
+}
+
+/// What a pod was told of a name, by whom.
+fn told(node: &str, asked: NameServer, outcome: NameOutcome) -> Observation {
+    let source = if node.starts_with("linux") { FromLinuxPod } else { WindowsPod };
+    let server = (asked != NameServer::Resolver).then(|| "10.96.0.10".to_owned());
+    Observation::Name { source, node: node.into(), name: "web".into(), asked, server, outcome }
+}
+
+/// A run in which some nodes' pods do not find a name, and what each was told when asked why.
+fn names(dead: &[&str], answers: &[(NameServer, NameOutcome)]) -> Story {
+    let nodes = ["linux-0", "win-a", "win-b", "win-c"];
+    let source = |node: &str| if node.starts_with("linux") { FromLinuxPod } else { WindowsPod };
+    let cells =
+        nodes.map(|node| cell(source(node), node, ServiceName, None, 8, if dead.contains(&node) { 0 } else { 8 }));
+    let seen = dead.iter().flat_map(|node| {
+        answers.iter().map(|(asked, outcome)| told(node, *asked, outcome.clone())).collect::<Vec<_>>()
+    });
+    let dns = ServiceMade { owner: "cluster-dns".into(), addresses: vec!["10.96.0.10".into()], node_ports: vec![] };
+    Story::new()
+        .and(Event::ServiceMade(dns))
+        .passed("reachability/service", services(|_| false))
+        .and(Event::Probed { id: id("reachability/service-name"), cells: cells.to_vec() })
+        .saw("reachability/service-name", failed(), seen.collect())
+}
+
+#[test]
+fn who_answers_for_a_name_tells_the_resolver_its_service_and_the_servers_apart() {
+    use NameOutcome::{NoSuchName, Right, ServerFailed, TimedOut};
+    use NameServer::{Resolver, Server, Service};
+    let windows = ["win-a", "win-b", "win-c"];
+    let everybody = ["linux-0", "win-a", "win-b", "win-c"];
+    let address = [(Resolver, TimedOut), (Service, TimedOut), (Server, Right)];
+    assert_eq!(names(&windows, &address).causes(), ["service IP: cluster-dns"]);
+    let servers = [(Resolver, ServerFailed), (Service, ServerFailed), (Server, ServerFailed)];
+    assert_eq!(names(&everybody, &servers).causes(), ["DNS: cluster"]);
+    let windows_only = [(Resolver, TimedOut), (Service, TimedOut), (Server, TimedOut)];
+    assert_eq!(names(&windows, &windows_only).causes(), ["DNS: windows"]);
+    let resolver = [(Resolver, NoSuchName), (Service, Right), (Server, Right)];
+    let story = names(&["win-b"], &resolver);
+    assert_eq!(story.causes(), ["DNS: win-b"]);
+    assert!(story.findings()[0].summary.contains("their own resolver"), "{:?}", story.findings());
+    assert_eq!(names(&["win-b"], &[(Resolver, TimedOut)]).causes(), ["DNS: win-b"]);
+}
+
+#[test]
+fn lost_pings_beside_tcp_that_works_are_no_dead_network() {
+    let ping = |node: &str| cell(WindowsPod, node, PingOtherNode, Some("win-c"), 4, 0);
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/pings", vec![ping("win-a"), ping("win-b")]);
+    assert_eq!(story.causes(), ["pod network: 10.0.20348.1"]);
+    assert!(story.findings()[0].summary.contains("drops ICMP"), "{:?}", story.findings());
 }
 
 #[test]

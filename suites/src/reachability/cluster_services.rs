@@ -82,7 +82,11 @@ async fn slices_of(cx: &Context, namespace: &str, service: &str) -> Result<Vec<E
 /// The ready addresses of a slice, each with its first port.
 fn addresses_in(slice: &EndpointSlice) -> Vec<HostPort> {
     let port = slice.ports.iter().flatten().find_map(|port| u16::try_from(port.port?).ok()).unwrap_or_default();
-    let ready = slice.endpoints.iter().flatten().filter(|endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false));
+    let ready = slice
+        .endpoints
+        .iter()
+        .flatten()
+        .filter(|endpoint| endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false));
     ready.flat_map(|endpoint| endpoint.addresses.iter()).map(|host| HostPort { host: host.clone(), port }).collect()
 }
 

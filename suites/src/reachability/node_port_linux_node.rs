@@ -4,10 +4,7 @@
 //! worked only where a pod ran). Each Windows node runs at least our own pod: without
 //! any, Windows forwards nothing, which Microsoft documents.
 
-use winconform_harness::{
-    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
-    probe::judge,
-};
+use winconform_harness::{Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use, probe::judge};
 use winconform_reports::event::Vantage;
 
 use super::{

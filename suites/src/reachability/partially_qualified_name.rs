@@ -5,7 +5,10 @@
 //! it finds the bare name and the full one; on Linux the partial names are found.
 
 use winconform_harness::{Answer, Check, Context, Explain, Failure, Use, probe::HttpProbe};
-use winconform_reports::{Level, Verdict, event::Cell};
+use winconform_reports::{
+    Level, Verdict,
+    event::{Cell, Destination},
+};
 
 use super::{
     limitation::{Limitation, judge_limitation},
@@ -75,7 +78,9 @@ async fn run(cx: Context) -> Answer {
                 [format!("{}.{}", named.bare, named.namespace), format!("{}.{}.svc", named.bare, named.namespace)]
             {
                 // Nothing is waited for: the controls have shown that names are found.
-                questions.push(HttpProbe { connections: 2, settle: None, ..named.ask(&cx, from, &name) });
+                let mut question = HttpProbe { connections: 2, settle: None, ..named.ask(&cx, from, &name) };
+                question.aim.destination = Destination::PartialName;
+                questions.push(question);
             }
         }
     }

@@ -94,12 +94,22 @@ fn is_doubtful(probed: &Probed) -> bool {
     probed.cell.tried > 0 && (probed.cell.answered < probed.cell.tried || !seen)
 }
 
+/// The first few in words; a whole cluster's would be read by nobody.
+fn words_of(whys: &[Why]) -> String {
+    const SHOWN: usize = 3;
+    let mut words: Vec<String> = whys.iter().take(SHOWN).map(Why::words).collect();
+    if whys.len() > SHOWN {
+        words.push(format!("{} more pods are in trouble", whys.len() - SHOWN));
+    }
+    words.join(". ")
+}
+
 /// What the verdict becomes once it was asked why.
 fn told(verdict: Verdict, whys: &[Why]) -> Verdict {
-    let words = whys.iter().map(Why::words).collect::<Vec<_>>().join(". ");
+    let words = words_of(whys);
     if verdict.kind() != VerdictKind::Passed {
         return match verdict {
-            Verdict::Failed(text) => Verdict::Failed(format!("{text}. {words}")),
+            Verdict::Failed(text) => Verdict::Failed(format!("{words}. In numbers: {text}")),
             other => other,
         };
     }

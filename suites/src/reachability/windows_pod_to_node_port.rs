@@ -1,14 +1,9 @@
 //! A Windows pod reaches the web server through the node ports of other nodes.
 
 use winconform_harness::{
-    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use,
-    cluster::Os,
-    probe::judge,
+    Answer, Check, Context, Explain, Extent, Failure, Need, Stage, Use, cluster::Os, probe::judge,
 };
-use winconform_reports::{
-    Level, Verdict,
-    event::Vantage,
-};
+use winconform_reports::{Level, Verdict, event::Vantage};
 
 use super::{
     paths::{PAGE, REACHABILITY, TO_A_POD, node_port, other_nodes, pods_here, port_nodes, port_page, settled},

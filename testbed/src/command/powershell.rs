@@ -7,7 +7,10 @@
 use std::time::Duration;
 
 use super::{Exit, Io, Session};
-use crate::{image, network::DnsError};
+use crate::{
+    image,
+    network::{DnsError, Resolved},
+};
 
 /// How long PowerShell itself takes to start.
 const STARTING: Duration = Duration::from_millis(1200);
@@ -42,6 +45,16 @@ fn script_of(arguments: &[String]) -> String {
 }
 
 async fn statement_in(session: &Session, statement: &str, io: &Io) -> Exit {
+    // `| Out-String -Width N` only keeps lines from being broken, which none is here.
+    if let Some((before, after)) = statement.rsplit_once('|')
+        && after.trim_start().to_ascii_lowercase().starts_with("out-string")
+    {
+        return Box::pin(statement_in(session, before.trim_end(), io)).await;
+    }
+    if let Some(before) = statement.strip_suffix("2>&1") {
+        let merged = Io { stderr: io.stdout.clone(), ..io.clone() };
+        return Box::pin(statement_in(session, before.trim_end(), &merged)).await;
+    }
     let line = |text: &str| {
         io.stdout.text(format!("{text}\r\n"));
         0
@@ -91,13 +104,13 @@ async fn statement_in(session: &Session, statement: &str, io: &Io) -> Exit {
 }
 
 async fn resolve(session: &Session, arguments: &[&str], io: &Io) -> Exit {
-    let name = arguments.iter().find(|word| !word.starts_with('-')).copied().unwrap_or_default();
-    match session.link.resolve(name).await {
-        Ok(addresses) if !addresses.is_empty() => {
-            let full = match session.adapter.search.first() {
-                Some(suffix) if !name.contains('.') => format!("{name}.{suffix}"),
-                _ => name.to_owned(),
-            };
+    let Question { name, server } = Question::read(arguments);
+    let answer = match server.map(str::parse).transpose() {
+        Ok(server) => session.link.lookup(server, name).await,
+        Err(_) => Err(DnsError::NoSuchName),
+    };
+    match answer {
+        Ok(Resolved { name: full, addresses }) if !addresses.is_empty() => {
             let mut text = String::from(
                 "\r\nName                                           Type   TTL   Section    IPAddress\r\n",
             );
@@ -111,6 +124,7 @@ async fn resolve(session: &Session, arguments: &[&str], io: &Io) -> Exit {
                 Err(DnsError::TimedOut) => {
                     ("This operation returned because the timeout period expired", "ERROR_TIMEOUT")
                 }
+                Err(DnsError::ServerFailure) => ("DNS server failure", "DNS_ERROR_RCODE_SERVER_FAILURE"),
                 _ => ("DNS name does not exist", "DNS_ERROR_RCODE_NAME_ERROR"),
             };
             io.stderr.text(format!(
@@ -123,8 +137,34 @@ async fn resolve(session: &Session, arguments: &[&str], io: &Io) -> Exit {
     }
 }
 
+/// What `Resolve-DnsName` is asked.
+struct Question<'a> {
+    name: &'a str,
+    server: Option<&'a str>,
+}
+
+impl<'a> Question<'a> {
+    fn read(arguments: &[&'a str]) -> Self {
+        let (mut name, mut server) = ("", None);
+        let mut words = arguments.iter();
+        while let Some(word) = words.next() {
+            match word.to_ascii_lowercase().as_str() {
+                "-name" => name = words.next().copied().unwrap_or_default(),
+                "-server" => server = words.next().copied(),
+                "-type" => {
+                    words.next();
+                }
+                switch if switch.starts_with('-') => {}
+                _ => name = word,
+            }
+        }
+        Self { name, server }
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::command::testing::{FakeLink, execute, windows};
 
     #[tokio::test]
@@ -136,6 +176,21 @@ mod tests {
         assert_eq!(run("Write-Host 'a b'; exit 5").await.code, 5);
         let unknown = execute(&session, &["powershell", "-c", "Frob-Nicate"], "").await;
         assert!(unknown.stderr.contains("CommandNotFoundException") && unknown.code == 1);
+    }
+
+    #[tokio::test]
+    async fn errors_follow_a_redirection_and_a_server_can_be_named() {
+        let mut link = FakeLink::default();
+        link.names.insert("web".into(), vec!["10.96.0.9".parse().unwrap()]);
+        link.dns_errors.insert("broken".into(), DnsError::ServerFailure);
+        let session = windows(link);
+        let run = async |script: &str| execute(&session, &["powershell", "-Command", script], "").await;
+        let found =
+            run("Resolve-DnsName -Name web -Type A -DnsOnly -Server 10.96.0.10 2>&1 | Out-String -Width 4096").await;
+        assert!(found.stdout.contains("A      5     Answer     10.96.0.9"), "{}", found.stdout);
+        let broken = run("Write-Output mark; Resolve-DnsName -Name broken -Type A 2>&1 | Out-String -Width 4096").await;
+        assert!(broken.stdout.starts_with("mark\r\n") && broken.stdout.contains("DNS_ERROR_RCODE_SERVER_FAILURE"));
+        assert!(broken.stderr.is_empty());
     }
 
     #[tokio::test]

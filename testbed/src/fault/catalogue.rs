@@ -45,6 +45,7 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "net-11-no-pod-network-on-node",
     "net-13-address-annotation-missing",
     "net-14-pod-addresses-used-up",
+    "net-15-pings-dropped-between-pods",
     "node-01-frozen",
     "node-02-ready-but-answers-nothing",
     "node-03-creates-and-ends-no-pods",
