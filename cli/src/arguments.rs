@@ -211,6 +211,12 @@ pub struct AboutCluster {
     /// An annotation for our Service of type LoadBalancer, to keep its address internal (repeatable).
     #[arg(long, value_name = "KEY=VALUE", requires = "allow_load_balancer", value_parser = key_value)]
     lb_annotation: Vec<(String, String)>,
+    /// The credential spec that pods of ours take on [default: the first one there is].
+    #[arg(long, value_name = "NAME", env = "WINCONFORM_GMSA_SPEC", hide_env_values = true)]
+    gmsa_spec: Option<String>,
+    /// A share that the credential spec's account may read and write: `\\server\share`.
+    #[arg(long, value_name = "SHARE", env = "WINCONFORM_GMSA_SHARE", hide_env_values = true, value_parser = share)]
+    gmsa_share: Option<String>,
 }
 
 impl AboutCluster {
@@ -219,6 +225,8 @@ impl AboutCluster {
             allow_load_balancer: self.allow_load_balancer,
             outbound: self.outbound.clone(),
             load_balancer_annotations: self.lb_annotation.iter().cloned().collect(),
+            gmsa_spec: self.gmsa_spec.clone(),
+            gmsa_share: self.gmsa_share.clone(),
             ..Settings::default()
         }
     }
@@ -228,6 +236,19 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
         _ => Err("a key and a value: `service.beta.kubernetes.io/azure-load-balancer-internal=true`".to_owned()),
+    }
+}
+
+/// A share, or a folder of one, that stands in a command line of `cmd` without quotes.
+fn share(text: &str) -> Result<String, String> {
+    let whole = text.trim_end_matches('\\');
+    let parts: Vec<&str> = whole.strip_prefix(r"\\").map(|rest| rest.split('\\').collect()).unwrap_or_default();
+    let plain = |part: &&str| {
+        !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | '$'))
+    };
+    match parts.len() >= 2 && parts.iter().all(plain) {
+        true => Ok(whole.to_owned()),
+        false => Err(r"a share, `\\files.corp.example\conformance`, of letters, digits and . - _ $ only".to_owned()),
     }
 }
 
@@ -370,6 +391,15 @@ mod tests {
         assert!(parse("winconform run --testbed=embedded").is_ok());
         assert!(parse("winconform run --testbed=container --container-engine podman").is_ok());
         assert!(parse("winconform run --testbed=cloud").is_err());
+    }
+
+    #[test]
+    fn a_share_is_a_path_that_needs_no_quotes() {
+        assert_eq!(share(r"\\files.corp.example\share$\").as_deref(), Ok(r"\\files.corp.example\share$"));
+        assert_eq!(share(r"\\files\share\folder").as_deref(), Ok(r"\\files\share\folder"));
+        for text in [r"\\files", r"files\share", r"\\files\my share", r"\\files\a&del", r"\\files\\x", ""] {
+            assert!(share(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -182,6 +182,10 @@ impl Session {
 
     async fn ask(&self, cluster: Cluster, mut options: RunOptions, journal: &Journal) -> Result<(), CliError> {
         options.plan.settings.outside_proxy = options.outside_proxy.is_some();
+        if options.testbed.is_some() {
+            // A testbed's domain has a share; whoever wants another one says so.
+            options.plan.settings.gmsa_share.get_or_insert_with(|| winconform_testbed::directory::SHARE_PATH.to_owned());
+        }
         let requests = cluster.requests().clone();
         let is_ours = options.testbed.is_some();
         let run = Run::new(cluster, self.checks.clone(), options, journal.clone(), self.stop.clone());

@@ -18,7 +18,7 @@ mod script;
 mod silence;
 mod transfer;
 mod transport;
-mod windows;
+pub mod windows;
 
 pub(crate) use self::{
     crowd::Crowds,

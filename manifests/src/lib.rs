@@ -116,6 +116,26 @@ manifests! {
     WINDOWS_HOST = "fixtures/windows-host.yaml";
     /// A Windows pod to probe from and to, and the canary of its node.
     WINDOWS_POD = "fixtures/windows-pod.yaml";
+    /// A pod that names its user.
+    RUN_AS_USER_POD_LEVEL = "checks/run-as-user/pod-level.yaml";
+    /// A pod whose container names another user than it does.
+    RUN_AS_USER_CONTAINER_OVERRIDES_POD = "checks/run-as-user/container-overrides-pod.yaml";
+    /// A pod that names no user.
+    RUN_AS_USER_IMAGE_DEFAULT = "checks/run-as-user/image-default.yaml";
+    /// A pod that names the user of its commands.
+    RUN_AS_USER_EXEC_RUNS_AS_USER = "checks/run-as-user/exec-runs-as-user.yaml";
+    /// A pod whose user's name the check fills in.
+    RUN_AS_USER_MALFORMED_NAME_REJECTED = "checks/run-as-user/malformed-name-rejected.yaml";
+    /// A pod whose user the check makes an unknown one.
+    RUN_AS_USER_UNKNOWN_USER_REFUSED = "checks/run-as-user/unknown-user-refused.yaml";
+    /// A pod that must not run as root.
+    RUN_AS_USER_ADMINISTRATOR_WITH_NON_ROOT_REFUSED = "checks/run-as-user/administrator-with-non-root-refused.yaml";
+    /// A service account that may use a credential spec.
+    GMSA_LEAVE = "checks/gmsa/leave.yaml";
+    /// A pod with a credential spec.
+    GMSA_MEMBER = "checks/gmsa/member.yaml";
+    /// Several pods with one credential spec.
+    GMSA_MANY_PODS_KEEP_TRUST = "checks/gmsa/many-pods-keep-trust.yaml";
 }
 
 impl Manifest {

@@ -642,6 +642,21 @@ pub enum Observation {
         /// The object, for example `pod winconform-k3f9/windows-pod-win-0`.
         object: String,
     },
+    /// A container is somebody else than it should be, to Windows or to its domain.
+    Identity {
+        /// The node it runs on; none where the node does not matter.
+        node: Option<String>,
+        /// Whom it is about: the user, or the group managed service account's credential spec.
+        who: String,
+        /// Whether that is an account of a domain, and not a user of Windows.
+        of_domain: bool,
+        /// What was asked, for example `whoami` or `nltest /sc_verify`.
+        what: String,
+        /// What it should have said.
+        expected: String,
+        /// What it said.
+        found: String,
+    },
     /// A step of the guide, taken as printed, and what the cluster made of it.
     Step {
         /// What was done, for example `apply win-webserver.yaml: Deployment win-webserver`.
@@ -717,7 +732,7 @@ impl Observation {
     #[must_use]
     pub fn node(&self) -> Option<&str> {
         match self {
-            Self::Container { node, .. } | Self::Event { node, .. } => node.as_deref(),
+            Self::Container { node, .. } | Self::Event { node, .. } | Self::Identity { node, .. } => node.as_deref(),
             Self::Node { node, .. } | Self::NoExec { node, .. } | Self::Name { node, .. } => Some(node),
             _ => None,
         }
@@ -740,6 +755,7 @@ impl Observation {
             Self::Name { asked, outcome, .. } => format!("name {} {}", asked.as_words(), outcome.as_words()),
             Self::Refused { code, reason, .. } => format!("refused {code} {reason}"),
             Self::Idle { part, .. } => format!("idle {part}"),
+            Self::Identity { what, found, .. } => format!("identity {what} {found}"),
             Self::Step { step, worked, .. } => format!("step {step} {worked}"),
         }
     }

@@ -95,6 +95,8 @@ pub enum KnownObservationKind {
     Refused,
     /// A part of the control plane that did nothing.
     Idle,
+    /// Whom a container turned out to be.
+    Identity,
 }
 
 /// A failure, as far as a known one may account for it.
@@ -147,6 +149,7 @@ impl KnownObservation {
             Observation::Name { name, .. } => (Kind::Name, None, None, Some(name)),
             Observation::Refused { code, reason, .. } => (Kind::Refused, Some(reason), Some(*code), None),
             Observation::Idle { part, .. } => (Kind::Idle, None, None, Some(part)),
+            Observation::Identity { what, .. } => (Kind::Identity, None, None, Some(what)),
             // Steps of the guide are told, not judged.
             Observation::Step { .. } => return false,
         };
