@@ -184,7 +184,11 @@ impl Session {
         options.plan.settings.outside_proxy = options.outside_proxy.is_some();
         if options.testbed.is_some() {
             // A testbed's domain has a share; whoever wants another one says so.
-            options.plan.settings.gmsa_share.get_or_insert_with(|| winconform_testbed::directory::SHARE_PATH.to_owned());
+            options
+                .plan
+                .settings
+                .gmsa_share
+                .get_or_insert_with(|| winconform_testbed::directory::SHARE_PATH.to_owned());
         }
         let requests = cluster.requests().clone();
         let is_ours = options.testbed.is_some();

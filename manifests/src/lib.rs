@@ -130,11 +130,23 @@ manifests! {
     RUN_AS_USER_UNKNOWN_USER_REFUSED = "checks/run-as-user/unknown-user-refused.yaml";
     /// A pod that must not run as root.
     RUN_AS_USER_ADMINISTRATOR_WITH_NON_ROOT_REFUSED = "checks/run-as-user/administrator-with-non-root-refused.yaml";
-    /// A service account that may use a credential spec.
-    GMSA_LEAVE = "checks/gmsa/leave.yaml";
-    /// A pod with a credential spec.
-    GMSA_MEMBER = "checks/gmsa/member.yaml";
-    /// Several pods with one credential spec.
+    /// A pod with a credential spec that nobody has.
+    GMSA_CRD_AND_WEBHOOK = "checks/gmsa/crd-and-webhook.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_SPEC_EXPANDED = "checks/gmsa/spec-expanded.yaml";
+    /// A service account that may use a credential spec, and a pod that is given another.
+    GMSA_DENIED_WITHOUT_USE = "checks/gmsa/denied-without-use.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_UNKNOWN_SPEC_REJECTED = "checks/gmsa/unknown-spec-rejected.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_CREDENTIAL_SPEC_REACHES_CONTAINER = "checks/gmsa/credential-spec-reaches-container.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_SECURE_CHANNEL = "checks/gmsa/secure-channel.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_KERBEROS_TICKET = "checks/gmsa/kerberos-ticket.yaml";
+    /// A service account that may use a credential spec, and its pod.
+    GMSA_SMB_SHARE = "checks/gmsa/smb-share.yaml";
+    /// A service account that may use a credential spec, and several pods of it.
     GMSA_MANY_PODS_KEEP_TRUST = "checks/gmsa/many-pods-keep-trust.yaml";
 }
 

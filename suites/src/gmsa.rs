@@ -4,10 +4,10 @@
 //! Nothing of Active Directory is ever made: the suite uses a credential spec that the
 //! cluster has (`--gmsa-spec`, or the first one), and a share that it is given.
 
-use std::time::Duration;
-
-use winconform_harness::{Check, Claims, Explain, Need, Scope, Trouble};
+use winconform_harness::{Check, Explain};
 use winconform_reports::Level;
+
+use crate::trial::TRIAL;
 
 mod crd_and_webhook;
 mod credential_spec_reaches_container;
@@ -42,20 +42,8 @@ const TROUBLESHOOTING: &str =
 
 /// What the checks of this suite have in common; each names the rest.
 const BASE: Check = Check {
-    id: "",
-    title: "",
     statement: "A1",
-    passing: "",
-    silent_on: "",
     level: Level::Extended,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
-    // Its waits have budgets of their own; this one is for what nobody thought of.
-    budget: Duration::from_secs(3600),
-    disruptive: false,
     explain: Explain { sources: &[PAGE], failures: &[], by_hand: &[] },
-    run: |_| Box::pin(async { Err(Trouble::Unexpected("a template was asked".to_owned())) }),
+    ..TRIAL
 };

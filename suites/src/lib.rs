@@ -8,6 +8,7 @@
 //! `CHECKS`, and a planned defect that turns it red.
 
 pub mod fixture;
+pub mod gmsa;
 pub mod guide;
 pub mod iis;
 pub mod lifecycle;
@@ -15,6 +16,7 @@ pub mod literal;
 pub mod nodes;
 pub mod placement;
 pub mod reachability;
+pub mod run_as_user;
 pub mod runtime_class;
 mod trial;
 pub mod win_webserver;
@@ -31,6 +33,8 @@ pub fn all() -> Vec<&'static Check> {
         placement::CHECKS,
         runtime_class::CHECKS,
         iis::CHECKS,
+        run_as_user::CHECKS,
+        gmsa::CHECKS,
         lifecycle::CHECKS,
     ]
     .concat()
@@ -50,6 +54,8 @@ mod tests {
 
     /// Files of a suite's folder that hold no check.
     const HELPERS: &[&str] = &[
+        "gmsa/ground",
+        "gmsa/member",
         "literal/steps",
         "literal/unfit",
         "reachability/cluster_services",
@@ -58,6 +64,7 @@ mod tests {
         "reachability/paths",
         "reachability/ping",
         "reachability/service",
+        "run_as_user/user",
         "runtime_class/class",
         "win_webserver/traffic",
     ];

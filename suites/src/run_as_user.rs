@@ -1,9 +1,8 @@
 //! Container users: `runAsUserName`.
 
-use std::time::Duration;
+use winconform_harness::{Check, Claims, Explain};
 
-use winconform_harness::{Check, Claims, Explain, Need, Scope, Trouble};
-use winconform_reports::Level;
+use crate::trial::TRIAL;
 
 mod administrator_with_non_root_refused;
 mod container_overrides_pod;
@@ -30,20 +29,8 @@ const PAGE: &str = "https://kubernetes.io/docs/tasks/configure-pod-container/con
 
 /// What the checks of this suite have in common; each names the rest.
 const BASE: Check = Check {
-    id: "",
-    title: "",
     statement: "U1",
-    passing: "",
-    silent_on: "",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
-    uses: &[],
-    creates: &[],
     claims: Claims::pods(1),
-    // Its waits have budgets of their own; this one is for what nobody thought of.
-    budget: Duration::from_secs(3600),
-    disruptive: false,
     explain: Explain { sources: &[PAGE], failures: &[], by_hand: &[] },
-    run: |_| Box::pin(async { Err(Trouble::Unexpected("a template was asked".to_owned())) }),
+    ..TRIAL
 };

@@ -42,7 +42,8 @@ fn finding(facts: &Facts<'_>, of_domain: bool, who: String, nodes: &[String]) ->
     };
     match of_domain {
         true => {
-            let summary = format!("containers with the credential spec {who} are not who they should be to the domain{place}");
+            let summary =
+                format!("containers with the credential spec {who} are not who they should be to the domain{place}");
             Finding::new(Layer::Identity, who, Confidence::Likely, summary)
                 .advise("on the node: Test-ADServiceAccount for the account, and whether its domain controllers answer")
                 .advise("in the pod: nltest /parentdomain (did the spec arrive), nltest /sc_reset:DOMAIN (does the channel come back)")

@@ -1,13 +1,14 @@
 //! The custom resource is there, and the webhook answers for it.
 
 use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope, Trouble};
-use winconform_manifests::GMSA_MEMBER;
+use winconform_manifests::GMSA_CRD_AND_WEBHOOK as OWN;
 use winconform_reports::Verdict;
 
 use super::{
     BASE, PAGE,
     ground::{self, WEBHOOK},
 };
+use crate::trial::any_windows_node;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -17,7 +18,7 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Whether the credential specs are good ones.",
     scope: Scope::Cluster,
     needs: &[Need::WindowsNode],
-    creates: &[GMSA_MEMBER],
+    creates: &[OWN],
     explain: Explain {
         sources: &[PAGE, "https://github.com/kubernetes-sigs/windows-gmsa"],
         failures: &[
@@ -44,7 +45,7 @@ async fn run(cx: Context) -> Answer {
         Ok(specs) => specs,
         Err(verdict) => return Ok(verdict),
     };
-    let pod = ground::pod(&cx, "", ground::any_node(&cx)?, "winconform-nobody-has-this", None)?;
+    let pod = ground::pod(&cx, &OWN, "", &[any_windows_node(&cx)?], "winconform-nobody-has-this", None)?;
     match cx.dry_run(&pod).await {
         Ok(Admission::Rejected(status)) => Ok(Verdict::Passed(format!(
             "{} credential specs; an unknown one is refused with {}",

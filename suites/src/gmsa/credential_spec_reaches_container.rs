@@ -4,7 +4,7 @@
 //! domain controller, and passes with a bogus spec. It is the plumbing that it shows.
 
 use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_CREDENTIAL_SPEC_REACHES_CONTAINER as OWN;
 use winconform_reports::Verdict;
 
 use super::{BASE, PAGE, ground, member};
@@ -16,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     title: "The credential spec of a pod reaches its container",
     passing: "nltest /parentdomain in the container named the domain of the credential spec.",
     silent_on: "Whether the account works: this answers without a domain controller, and with a bogus spec.",
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     claims: Claims::pods(1),
     explain: Explain {
         sources: &[PAGE, "https://github.com/kubernetes/kubernetes/blob/master/test/e2e/windows/gmsa_kubelet.go"],
@@ -35,7 +35,7 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let pod = member::start(&cx, &spec).await?;
+    let pod = member::start(&cx, &OWN, &spec).await?;
     let output = member::run(&cx, &pod, &["nltest", "/parentdomain"]).await?;
     let read = Netlogon::read(&output.stdout);
     if read.names_domain(spec.domain()) {

@@ -1,10 +1,11 @@
 //! Without leave to `use` a credential spec, no pod gets it.
 
 use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_DENIED_WITHOUT_USE as OWN;
 use winconform_reports::{Verdict, event::Observation};
 
 use super::{BASE, PAGE, ground};
+use crate::trial::any_windows_node;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -15,14 +16,16 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Who else may use the credential spec.",
     scope: Scope::Cluster,
     needs: &[Need::WindowsNode],
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     explain: Explain {
         sources: &[PAGE, "https://github.com/kubernetes-sigs/windows-gmsa"],
         failures: &[Failure {
             seen: "The pod is let in.",
             advice: "Any pod can be anybody: the validating half of the webhook is missing, or a ClusterRoleBinding lets every service account use the spec.",
         }],
-        by_hand: &["kubectl auth can-i use gmsacredentialspecs.windows.k8s.io/SPEC --as system:serviceaccount:NAMESPACE:default"],
+        by_hand: &[
+            "kubectl auth can-i use gmsacredentialspecs.windows.k8s.io/SPEC --as system:serviceaccount:NAMESPACE:default",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE
@@ -33,14 +36,14 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let node = ground::any_node(&cx)?;
-    let account = ground::leave(&cx, &spec, node).await?;
-    let twin = ground::pod(&cx, "twin", node, &spec.name, Some(&account))?;
+    let node = any_windows_node(&cx)?;
+    let account = ground::leave(&cx, &OWN, &spec, node).await?;
+    let twin = ground::pod(&cx, &OWN, "twin", &[node], &spec.name, Some(&account))?;
     if let Some(verdict) = ground::let_in(&cx, &twin).await? {
         return Ok(verdict);
     }
     // The namespace is ours, so nobody has given its default account leave but for the whole cluster.
-    let stranger = ground::pod(&cx, "", node, &spec.name, None)?;
+    let stranger = ground::pod(&cx, &OWN, "", &[node], &spec.name, None)?;
     let found = match cx.dry_run(&stranger).await? {
         Admission::Rejected(status) if status.code == 403 => {
             return Ok(Verdict::Passed(format!("denied the credential spec `{}` with 403", spec.name)));

@@ -8,12 +8,8 @@ use kube::{
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
 };
 use serde_json::Value;
-use winconform_harness::{
-    Admission, Context, Trouble,
-    cluster::{NodeFacts, Os},
-    wait::pause,
-};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER, Kind, Manifest, Object};
+use winconform_harness::{Admission, Context, Trouble, cluster::NodeFacts, wait::pause};
+use winconform_manifests::{Kind, Manifest, Object};
 use winconform_reports::Verdict;
 
 /// The webhook's name, as its own manifests give it.
@@ -68,7 +64,9 @@ pub(super) async fn spec(cx: &Context) -> Result<Result<Spec, Verdict>, Trouble>
     let wanted = cx.settings().gmsa_spec.as_deref();
     let spec = match wanted {
         Some(name) => specs.into_iter().find(|spec| spec.name == name).ok_or_else(|| {
-            Trouble::Unexpected(format!("--gmsa-spec names `{name}`, and the cluster has no credential spec of that name"))
+            Trouble::Unexpected(format!(
+                "--gmsa-spec names `{name}`, and the cluster has no credential spec of that name"
+            ))
         })?,
         None => match specs.into_iter().next() {
             Some(spec) => spec,
@@ -116,24 +114,17 @@ pub(super) async fn specs(cx: &Context) -> Result<Result<Vec<Spec>, Verdict>, Tr
     Ok(Ok(specs))
 }
 
-/// Any open Windows node: admission does not depend on which.
-///
-/// # Errors
-///
-/// When none is open any more.
-pub(super) fn any_node(cx: &Context) -> Result<&NodeFacts, Trouble> {
-    let node = cx.facts().open_nodes(Os::Windows).next();
-    node.ok_or_else(|| Trouble::Unexpected("no Windows node takes pods".to_owned()))
-}
-
 /// Makes a service account that may use the spec; gives back its name.
 ///
 /// # Errors
 ///
 /// When the API server refuses it or is lost.
-pub(super) async fn leave(cx: &Context, spec: &Spec, node: &NodeFacts) -> Result<String, Trouble> {
+pub(super) async fn leave(cx: &Context, manifest: &Manifest, spec: &Spec, node: &NodeFacts) -> Result<String, Trouble> {
     let mut account = String::new();
-    for mut object in cx.draft(&GMSA_LEAVE, "leave", &[node])? {
+    for mut object in cx.draft(manifest, "", &[node])? {
+        if object.pod_spec().is_some() {
+            continue;
+        }
         let name = object.name().to_owned();
         match &mut object.kind {
             Kind::Role(role) => {
@@ -156,12 +147,12 @@ pub(super) async fn leave(cx: &Context, spec: &Spec, node: &NodeFacts) -> Result
     Ok(account)
 }
 
-/// The objects of `manifest` with a credential spec and a service account.
+/// What makes the pods of `manifest`, with a credential spec and a service account (none: the namespace's own).
 ///
 /// # Errors
 ///
-/// When the manifest cannot be placed.
-pub(super) fn with_spec(
+/// When the manifest cannot be placed, or makes no pod.
+pub(super) fn pod(
     cx: &Context,
     manifest: &Manifest,
     name: &str,
@@ -169,27 +160,16 @@ pub(super) fn with_spec(
     spec: &str,
     account: Option<&str>,
 ) -> Result<Object, Trouble> {
-    let mut object = cx.draft_one(manifest, name, nodes)?;
-    let kind = object.kind_name();
-    let pod = object.pod_spec_mut().ok_or_else(|| Trouble::Unexpected(format!("a {kind} makes no pod")))?;
-    name_spec(pod, spec);
-    pod.service_account_name = account.map(str::to_owned);
+    let drafted = cx.draft(manifest, name, nodes)?;
+    let mut object = drafted
+        .into_iter()
+        .find(|object| object.pod_spec().is_some())
+        .ok_or_else(|| Trouble::Unexpected(format!("{} makes no pod", manifest.path)))?;
+    if let Some(pod) = object.pod_spec_mut() {
+        name_spec(pod, spec);
+        pod.service_account_name = account.map(str::to_owned);
+    }
     Ok(object)
-}
-
-/// The pod of the suite with a credential spec and a service account.
-///
-/// # Errors
-///
-/// When the manifest cannot be placed.
-pub(super) fn pod(
-    cx: &Context,
-    name: &str,
-    node: &NodeFacts,
-    spec: &str,
-    account: Option<&str>,
-) -> Result<Object, Trouble> {
-    with_spec(cx, &GMSA_MEMBER, name, &[node], spec, account)
 }
 
 fn name_spec(pod: &mut PodSpec, spec: &str) {
@@ -248,7 +228,9 @@ mod tests {
             "ActiveDirectoryConfig": {"GroupManagedServiceAccounts": [{"Name": "WebApp01$", "Scope": "CORP"}]},
         }));
         assert_eq!((good.domain(), good.account(), good.is_usable()), ("corp.example", "WebApp01", true));
-        for contents in [json!(null), json!({}), json!({"DomainJoinConfig": {"DnsName": "a & del", "MachineAccountName": "x"}})] {
+        for contents in
+            [json!(null), json!({}), json!({"DomainJoinConfig": {"DnsName": "a & del", "MachineAccountName": "x"}})]
+        {
             assert!(!spec(contents).is_usable());
         }
     }

@@ -1,7 +1,7 @@
 //! L3: the container gets Kerberos tickets as its account.
 
 use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, probe::windows::Klist};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_KERBEROS_TICKET as OWN;
 use winconform_reports::Verdict;
 
 use super::{BASE, PAGE, TROUBLESHOOTING, ground, member};
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     statement: "A3",
     passing: "klist get krbtgt in the container brought a ticket of the credential spec's account.",
     silent_on: "The secure channel, which is Netlogon's; services that the account may use.",
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     claims: Claims::pods(1),
     explain: Explain {
         sources: &[PAGE, TROUBLESHOOTING],
@@ -41,10 +41,12 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let pod = member::start(&cx, &spec).await?;
-    let read = member::settled(&cx, |read: &Klist| read.failure == Some(NO_LOGON_SERVERS), async || {
-        Ok(Klist::read(&member::run(&cx, &pod, &["klist", "get", "krbtgt"]).await?.stdout))
-    })
+    let pod = member::start(&cx, &OWN, &spec).await?;
+    let read = member::settled(
+        &cx,
+        |read: &Klist| read.failure == Some(NO_LOGON_SERVERS),
+        async || Ok(Klist::read(&member::run(&cx, &pod, &["klist", "get", "krbtgt"]).await?.stdout)),
+    )
     .await?;
     let account = spec.account();
     let is_own = |client: &str| client.trim_end_matches('$').eq_ignore_ascii_case(account);

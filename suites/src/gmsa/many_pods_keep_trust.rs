@@ -1,7 +1,7 @@
 //! Several pods of one account keep the trust of their domain, all at once and again and again.
 
 use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Trouble};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MANY_PODS_KEEP_TRUST};
+use winconform_manifests::GMSA_MANY_PODS_KEEP_TRUST as OWN;
 use winconform_reports::Verdict;
 
 use super::{BASE, PAGE, TROUBLESHOOTING, ground, member};
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     statement: "A3",
     passing: "Every status of nltest /sc_verify was 0 in each of four pods of one credential spec, asked at once, three times.",
     silent_on: "Trust that is lost after hours.",
-    creates: &[GMSA_LEAVE, GMSA_MANY_PODS_KEEP_TRUST],
+    creates: &[OWN],
     claims: Claims::pods(4),
     explain: Explain {
         sources: &[PAGE, TROUBLESHOOTING, "https://github.com/microsoft/Windows-Containers/issues/405"],
@@ -37,10 +37,8 @@ async fn run(cx: Context) -> Answer {
     };
     let nodes = cx.open_nodes_here()?;
     let first = nodes.first().ok_or_else(|| Trouble::Unexpected("no node of this place takes pods".to_owned()))?;
-    let account = ground::leave(&cx, &spec, first).await?;
-    ground::tried(&cx, &ground::pod(&cx, "twin", first, &spec.name, Some(&account))?).await?;
-    let deployment =
-        ground::with_spec(&cx, &GMSA_MANY_PODS_KEEP_TRUST, "", &nodes, &spec.name, Some(&account))?;
+    let account = ground::leave(&cx, &OWN, &spec, first).await?;
+    let deployment = ground::pod(&cx, &OWN, "", &nodes, &spec.name, Some(&account))?;
     cx.create(&deployment).await?;
     let pods = cx.pods_ready(&deployment).await?;
     let question = format!("/sc_verify:{}", spec.domain());
@@ -51,7 +49,14 @@ async fn run(cx: Context) -> Answer {
             let read = answer?;
             if !read.is_good() {
                 let found = member::words(&read);
-                member::not_who(&cx, pod, &spec, "nltest /sc_verify among pods of one account", "every status 0", &found);
+                member::not_who(
+                    &cx,
+                    pod,
+                    &spec,
+                    "nltest /sc_verify among pods of one account",
+                    "every status 0",
+                    &found,
+                );
                 lost.push(format!("{} on {} in round {round}: {found}", pod.name, pod.node));
             }
         }
@@ -61,6 +66,8 @@ async fn run(cx: Context) -> Answer {
     }
     Ok(match lost.is_empty() {
         true => Verdict::Passed(format!("{} pods of `{}` kept their trust in {ROUNDS} rounds", pods.len(), spec.name)),
-        false => Verdict::Failed(format!("{} of {} pods lost their trust: {}", lost.len(), pods.len(), lost.join("; "))),
+        false => {
+            Verdict::Failed(format!("{} of {} pods lost their trust: {}", lost.len(), pods.len(), lost.join("; ")))
+        }
     })
 }

@@ -7,6 +7,7 @@ use winconform_harness::{
     probe::{Output, PodRef, windows::Netlogon},
     wait::pause,
 };
+use winconform_manifests::Manifest;
 use winconform_reports::event::Observation;
 
 use super::ground::{self, Spec};
@@ -18,11 +19,11 @@ const LONGEST: Duration = Duration::from_secs(60);
 const YOUNG: &[u32] = &[53, 1311, 1355];
 
 /// Starts a pod with the spec on the check's nodes and waits until it is Ready.
-pub(super) async fn start(cx: &Context, spec: &Spec) -> Result<PodRef, Trouble> {
+pub(super) async fn start(cx: &Context, manifest: &Manifest, spec: &Spec) -> Result<PodRef, Trouble> {
     let nodes = cx.open_nodes_here()?;
     let node = nodes.first().ok_or_else(|| Trouble::Unexpected("no node of this place takes pods".to_owned()))?;
-    let account = ground::leave(cx, spec, node).await?;
-    let pod = ground::pod(cx, "", node, &spec.name, Some(&account))?;
+    let account = ground::leave(cx, manifest, spec, node).await?;
+    let pod = ground::pod(cx, manifest, "", &[node], &spec.name, Some(&account))?;
     // The authorizer must know the account before the pod is made for good.
     ground::tried(cx, &pod).await?;
     cx.create(&pod).await?;
@@ -38,9 +39,11 @@ pub(super) async fn run(cx: &Context, pod: &PodRef, words: &[&str]) -> Result<Ou
 /// Asks `nltest` until it answers well, or badly for a reason that does not pass, or the datapath budget is spent:
 /// new Windows pods have no network for the first seconds.
 pub(super) async fn nltest(cx: &Context, pod: &PodRef, question: &str) -> Result<Netlogon, Trouble> {
-    settled(cx, |read: &Netlogon| read.failure().is_some_and(|status| YOUNG.contains(&status.code)), async || {
-        Ok(Netlogon::read(&run(cx, pod, &["nltest", question]).await?.stdout))
-    })
+    settled(
+        cx,
+        |read: &Netlogon| read.failure().is_some_and(|status| YOUNG.contains(&status.code)),
+        async || Ok(Netlogon::read(&run(cx, pod, &["nltest", question]).await?.stdout)),
+    )
     .await
 }
 

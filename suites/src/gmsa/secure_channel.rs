@@ -1,7 +1,7 @@
 //! L2: the container has a secure channel to its domain.
 
 use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_SECURE_CHANNEL as OWN;
 use winconform_reports::Verdict;
 
 use super::{BASE, PAGE, TROUBLESHOOTING, ground, member};
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     statement: "A3",
     passing: "Every status of nltest /sc_verify in the container was 0.",
     silent_on: "Kerberos, which has a way of its own to the domain; other pods of the same account.",
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     claims: Claims::pods(1),
     explain: Explain {
         sources: &[PAGE, TROUBLESHOOTING, "https://github.com/microsoft/SDN/issues/339"],
@@ -42,7 +42,7 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let pod = member::start(&cx, &spec).await?;
+    let pod = member::start(&cx, &OWN, &spec).await?;
     let question = format!("/sc_verify:{}", spec.domain());
     let first = member::nltest(&cx, &pod, &question).await?;
     if first.is_good() {
@@ -55,7 +55,10 @@ async fn run(cx: Context) -> Answer {
     let second = member::nltest(&cx, &pod, &question).await?;
     let found = member::words(&first);
     if second.is_good() {
-        return Ok(Verdict::Passed(format!("`{}` on {}, but only after nltest /sc_reset: at first {found}", spec.name, pod.node)));
+        return Ok(Verdict::Passed(format!(
+            "`{}` on {}, but only after nltest /sc_reset: at first {found}",
+            spec.name, pod.node
+        )));
     }
     member::not_who(&cx, &pod, &spec, "nltest /sc_verify", "every status 0", &found);
     Ok(Verdict::Failed(format!("nltest {question} on {}: {found}", pod.node)))

@@ -1,7 +1,7 @@
 //! L4: the container uses a resource of its domain, a file share.
 
 use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_SMB_SHARE as OWN;
 use winconform_reports::Verdict;
 
 use super::{BASE, PAGE, TROUBLESHOOTING, ground, member};
@@ -13,7 +13,7 @@ pub(super) const CHECK: Check = Check {
     statement: "A3",
     passing: "A file was written to the share, read back whole, and removed, from a container with the credential spec.",
     silent_on: "Other resources of the domain, and shares that the account may only read.",
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     claims: Claims::pods(1),
     explain: Explain {
         sources: &[PAGE, TROUBLESHOOTING, "https://github.com/kubernetes-sigs/windows-gmsa/issues/30"],
@@ -27,7 +27,9 @@ pub(super) const CHECK: Check = Check {
                 advice: "The permissions of share and folder for ACCOUNT$; under containerd names of file servers need EnableCompartmentNamespace (windows-gmsa 30).",
             },
         ],
-        by_hand: &["kubectl exec POD -- cmd /s /c \"echo x> \\\\SERVER\\SHARE\\x.txt && type \\\\SERVER\\SHARE\\x.txt\""],
+        by_hand: &[
+            "kubectl exec POD -- cmd /s /c \"echo x> \\\\SERVER\\SHARE\\x.txt && type \\\\SERVER\\SHARE\\x.txt\"",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE
@@ -41,13 +43,15 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let pod = member::start(&cx, &spec).await?;
+    let pod = member::start(&cx, &OWN, &spec).await?;
     // The pod's name is the run's and the check's, so no two write one file.
     let (file, word) = (format!(r"{share}\{}-{}.txt", cx.namespace(), pod.name), format!("said-by-{}", pod.name));
     let script = format!("echo {word}>{file}&& type {file}&& del {file}");
-    let output = member::settled(&cx, |output: &winconform_harness::probe::Output| output.exit_code != 0, async || {
-        member::run(&cx, &pod, &["cmd", "/s", "/c", &script]).await
-    })
+    let output = member::settled(
+        &cx,
+        |output: &winconform_harness::probe::Output| output.exit_code != 0,
+        async || member::run(&cx, &pod, &["cmd", "/s", "/c", &script]).await,
+    )
     .await?;
     if output.exit_code == 0 && output.stdout.lines().any(|line| line.trim() == word) {
         return Ok(Verdict::Passed(format!("`{}` wrote and read {share} from {}", spec.name, pod.node)));

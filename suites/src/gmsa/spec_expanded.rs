@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope, pod_in};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_SPEC_EXPANDED as OWN;
 use winconform_reports::{Verdict, event::Observation};
 
 use super::{
     BASE, PAGE,
     ground::{self, Spec},
 };
+use crate::trial::any_windows_node;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -18,7 +19,7 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Whether the contents reach the container.",
     scope: Scope::Cluster,
     needs: &[Need::WindowsNode],
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     explain: Explain {
         sources: &[PAGE],
         failures: &[Failure {
@@ -36,9 +37,9 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let node = ground::any_node(&cx)?;
-    let account = ground::leave(&cx, &spec, node).await?;
-    let pod = ground::pod(&cx, "", node, &spec.name, Some(&account))?;
+    let node = any_windows_node(&cx)?;
+    let account = ground::leave(&cx, &OWN, &spec, node).await?;
+    let pod = ground::pod(&cx, &OWN, "", &[node], &spec.name, Some(&account))?;
     let found = match ground::tried(&cx, &pod).await? {
         Admission::Rejected(status) => format!("the pod is refused with {}: {}", status.code, status.message),
         Admission::Accepted(mut admitted) => {

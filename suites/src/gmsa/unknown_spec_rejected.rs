@@ -1,10 +1,11 @@
 //! A credential spec that does not exist is nobody's.
 
 use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope};
-use winconform_manifests::{GMSA_LEAVE, GMSA_MEMBER};
+use winconform_manifests::GMSA_UNKNOWN_SPEC_REJECTED as OWN;
 use winconform_reports::{Verdict, event::Observation};
 
 use super::{BASE, PAGE, ground};
+use crate::trial::any_windows_node;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -15,7 +16,7 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Credential specs that exist and are no good.",
     scope: Scope::Cluster,
     needs: &[Need::WindowsNode],
-    creates: &[GMSA_LEAVE, GMSA_MEMBER],
+    creates: &[OWN],
     explain: Explain {
         sources: &[PAGE, "https://github.com/kubernetes-sigs/windows-gmsa"],
         failures: &[Failure {
@@ -33,14 +34,14 @@ async fn run(cx: Context) -> Answer {
         Ok(spec) => spec,
         Err(verdict) => return Ok(verdict),
     };
-    let node = ground::any_node(&cx)?;
-    let account = ground::leave(&cx, &spec, node).await?;
-    let twin = ground::pod(&cx, "twin", node, &spec.name, Some(&account))?;
+    let node = any_windows_node(&cx)?;
+    let account = ground::leave(&cx, &OWN, &spec, node).await?;
+    let twin = ground::pod(&cx, &OWN, "twin", &[node], &spec.name, Some(&account))?;
     if let Some(verdict) = ground::let_in(&cx, &twin).await? {
         return Ok(verdict);
     }
     let unknown = "winconform-nobody-has-this";
-    let pod = ground::pod(&cx, "", node, unknown, Some(&account))?;
+    let pod = ground::pod(&cx, &OWN, "", &[node], unknown, Some(&account))?;
     match cx.dry_run(&pod).await? {
         // Older webhooks look at the leave first, which nobody has for what does not exist.
         Admission::Rejected(status) if matches!(status.code, 403 | 404) => {

@@ -24,7 +24,9 @@ pub(super) const CHECK: Check = Check {
             seen: "A container runs as ContainerAdministrator although its pod says runAsNonRoot.",
             advice: "CVE-2021-25749: the kubelet is older than 1.22.14, 1.23.11 or 1.24.5, or has lost the rule; update it.",
         }],
-        by_hand: &["kubectl run root --image=IMAGE --overrides='{\"spec\":{\"securityContext\":{\"runAsNonRoot\":true,\"windowsOptions\":{\"runAsUserName\":\"CONTAINERADMINISTRATOR\"}}}}'"],
+        by_hand: &[
+            "kubectl run root --image=IMAGE --overrides='{\"spec\":{\"securityContext\":{\"runAsNonRoot\":true,\"windowsOptions\":{\"runAsUserName\":\"CONTAINERADMINISTRATOR\"}}}}'",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE

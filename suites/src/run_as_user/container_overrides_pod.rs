@@ -21,7 +21,10 @@ pub(super) const CHECK: Check = Check {
             seen: "The container runs as the pod's user.",
             advice: "Look at the container's security context as the API server has it: a webhook may have removed it.",
         }],
-        by_hand: &["kubectl get pod POD -o jsonpath='{.spec.containers[*].securityContext.windowsOptions.runAsUserName}'", "kubectl logs POD"],
+        by_hand: &[
+            "kubectl get pod POD -o jsonpath='{.spec.containers[*].securityContext.windowsOptions.runAsUserName}'",
+            "kubectl logs POD",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE

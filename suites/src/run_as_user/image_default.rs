@@ -16,7 +16,10 @@ pub(super) const CHECK: Check = Check {
     silent_on: "Images that name another user, as Nano Server does.",
     creates: &[RUN_AS_USER_IMAGE_DEFAULT],
     explain: Explain {
-        sources: &[PAGE, "https://learn.microsoft.com/en-us/virtualization/windowscontainers/manage-containers/container-security"],
+        sources: &[
+            PAGE,
+            "https://learn.microsoft.com/en-us/virtualization/windowscontainers/manage-containers/container-security",
+        ],
         failures: &[Failure {
             seen: "The container runs as another user.",
             advice: "A policy or a webhook of the cluster sets runAsUserName on pods, or the image is not Microsoft's.",

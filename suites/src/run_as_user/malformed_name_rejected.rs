@@ -4,7 +4,7 @@
 //! takes up to 104 (`pkg/apis/core/validation`): a name of 21 is let in and would
 //! fail at its logon. Both limits are in the table.
 
-use winconform_harness::{Admission, Answer, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, cluster::Os};
+use winconform_harness::{Admission, Answer, Check, Claims, Context, Explain, Failure, Need, Scope};
 use winconform_manifests::RUN_AS_USER_MALFORMED_NAME_REJECTED as POD;
 use winconform_reports::{Verdict, event::Observation};
 
@@ -12,6 +12,7 @@ use super::{
     BASE, PAGE,
     user::{CONTAINER_USER, changed, name_user},
 };
+use crate::trial::any_windows_node;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -30,7 +31,9 @@ pub(super) const CHECK: Check = Check {
             seen: "A malformed name is let in, or a well-formed one is refused.",
             advice: "Something between you and the API server changes pods: look at the mutating webhooks of the cluster.",
         }],
-        by_hand: &["kubectl run name --image=IMAGE --dry-run=server --overrides='{\"spec\":{\"securityContext\":{\"windowsOptions\":{\"runAsUserName\":\"a:b\"}}}}'"],
+        by_hand: &[
+            "kubectl run name --image=IMAGE --dry-run=server --overrides='{\"spec\":{\"securityContext\":{\"windowsOptions\":{\"runAsUserName\":\"a:b\"}}}}'",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE
@@ -65,11 +68,13 @@ fn table() -> Vec<(String, &'static str, bool)> {
 }
 
 async fn run(cx: Context) -> Answer {
-    let node = cx.facts().open_nodes(Os::Windows).next();
-    let node = node.ok_or_else(|| Trouble::Unexpected("no Windows node takes pods".to_owned()))?;
+    let node = any_windows_node(&cx)?;
     let twin = changed(&cx, &POD, "", node, |spec| name_user(spec, CONTAINER_USER))?;
     if let Admission::Rejected(status) = cx.dry_run(&twin).await? {
-        return Ok(Verdict::Undetermined(format!("the cluster refuses even a pod of {CONTAINER_USER}: {}", status.message)));
+        return Ok(Verdict::Undetermined(format!(
+            "the cluster refuses even a pod of {CONTAINER_USER}: {}",
+            status.message
+        )));
     }
     let mut wrong = Vec::new();
     let table = table();

@@ -27,7 +27,9 @@ pub(super) const CHECK: Check = Check {
                 advice: "The node cannot log the user on (Windows-Containers 490): look at the base image and the patch level of the host.",
             },
         ],
-        by_hand: &["kubectl run user --image=IMAGE --overrides='{\"spec\":{\"securityContext\":{\"windowsOptions\":{\"runAsUserName\":\"ContainerUser\"}}}}' -- cmd /c echo %USERNAME%"],
+        by_hand: &[
+            "kubectl run user --image=IMAGE --overrides='{\"spec\":{\"securityContext\":{\"windowsOptions\":{\"runAsUserName\":\"ContainerUser\"}}}}' -- cmd /c echo %USERNAME%",
+        ],
     },
     run: |cx| Box::pin(run(cx)),
     ..BASE

@@ -67,7 +67,10 @@ async fn run(cx: Context) -> Answer {
                     expected: "not to run".to_owned(),
                     found: "it runs".to_owned(),
                 });
-                return Ok(Verdict::Failed(format!("on {} a container runs although {who} user does not exist", node.name)));
+                return Ok(Verdict::Failed(format!(
+                    "on {} a container runs although {who} user does not exist",
+                    node.name
+                )));
             }
             Fate::NoSandbox(_) => shapes.push(format!("{who}: no sandbox, Pending")),
             Fate::NotStarted(why) => {

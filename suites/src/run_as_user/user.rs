@@ -125,8 +125,13 @@ fn of_status(pod: &Pod) -> Option<Fate> {
 }
 
 fn of_container(status: &ContainerStatus) -> Option<Fate> {
-    const REFUSED: &[&str] =
-        &["StartError", "ContainerCannotRun", "RunContainerError", "CreateContainerError", "CreateContainerConfigError"];
+    const REFUSED: &[&str] = &[
+        "StartError",
+        "ContainerCannotRun",
+        "RunContainerError",
+        "CreateContainerError",
+        "CreateContainerConfigError",
+    ];
     let state = status.state.as_ref()?;
     if state.running.is_some() {
         return Some(Fate::Runs);
@@ -181,15 +186,16 @@ mod tests {
 
     #[test]
     fn a_container_that_could_not_start_was_refused_whatever_it_waits_for_now() {
-        let base = |state: serde_json::Value, last: serde_json::Value| {
-            json!({"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state, "lastState": last})
-        };
+        let base = |state: serde_json::Value, last: serde_json::Value| json!({"name": "c", "image": "i", "imageID": "", "ready": false, "restartCount": 0, "state": state, "lastState": last});
         let refused = |found: Option<Fate>| matches!(found, Some(Fate::NotStarted(_)));
         let none = json!({});
         assert!(refused(fate_of(base(json!({"terminated": {"exitCode": 128, "reason": "StartError"}}), none.clone()))));
         assert!(refused(fate_of(base(json!({"waiting": {"reason": "RunContainerError"}}), none.clone()))));
         let crashes = json!({"waiting": {"reason": "CrashLoopBackOff"}});
-        assert!(refused(fate_of(base(crashes.clone(), json!({"terminated": {"exitCode": 128, "reason": "StartError"}})))));
+        assert!(refused(fate_of(base(
+            crashes.clone(),
+            json!({"terminated": {"exitCode": 128, "reason": "StartError"}})
+        ))));
         assert_eq!(fate_of(base(crashes, json!({"terminated": {"exitCode": 1, "reason": "Error"}}))), None);
         assert_eq!(fate_of(base(json!({"running": {}}), none.clone())), Some(Fate::Runs));
         assert_eq!(fate_of(base(json!({"waiting": {"reason": "ContainerCreating"}}), none)), None);
