@@ -792,6 +792,9 @@ impl Observation {
                 format!("the API server refused to {request}: {code} {reason}: {message}")
             }
             Self::Idle { part, object } => format!("{part} has done nothing about {object}"),
+            Self::Identity { node, who, what, expected, found, .. } => {
+                format!("{who}{}: {what} is {found}, expected {expected}", on(node))
+            }
             Self::Step { step, worked, outcome, why } => {
                 let worked = if *worked { "worked" } else { "did not work" };
                 let why = why.as_deref().map(|why| format!(" ({why})")).unwrap_or_default();

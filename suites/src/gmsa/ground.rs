@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::{
     Api,
     api::{ApiResource, DynamicObject, GroupVersionKind, ListParams},
@@ -170,6 +170,19 @@ pub(super) fn pod(
         pod.service_account_name = account.map(str::to_owned);
     }
     Ok(object)
+}
+
+/// A pod as the one that makes pods would make it, to be tried.
+///
+/// # Errors
+///
+/// When it makes none.
+pub(super) fn one_of(object: &Object) -> Result<Object, Trouble> {
+    let kind = object.kind_name();
+    let spec = object.pod_spec().ok_or_else(|| Trouble::Unexpected(format!("a {kind} makes no pod")))?;
+    let mut metadata = object.metadata().clone();
+    metadata.name = Some(format!("{}-tried", object.name()));
+    Ok(Object { kind: Kind::Pod(Box::new(Pod { metadata, spec: Some(spec.clone()), ..Pod::default() })) })
 }
 
 fn name_spec(pod: &mut PodSpec, spec: &str) {

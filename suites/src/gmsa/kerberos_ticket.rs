@@ -1,6 +1,9 @@
 //! L3: the container gets Kerberos tickets as its account.
 
-use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, probe::windows::Klist};
+use winconform_harness::{
+    Answer, Check, Claims, Context, Explain, Failure,
+    probe::{Output, windows::Klist},
+};
 use winconform_manifests::GMSA_KERBEROS_TICKET as OWN;
 use winconform_reports::Verdict;
 
@@ -42,12 +45,8 @@ async fn run(cx: Context) -> Answer {
         Err(verdict) => return Ok(verdict),
     };
     let pod = member::start(&cx, &OWN, &spec).await?;
-    let read = member::settled(
-        &cx,
-        |read: &Klist| read.failure == Some(NO_LOGON_SERVERS),
-        async || Ok(Klist::read(&member::run(&cx, &pod, &["klist", "get", "krbtgt"]).await?.stdout)),
-    )
-    .await?;
+    let is_young = |output: &Output| Klist::read(&output.stdout).failure == Some(NO_LOGON_SERVERS);
+    let read = Klist::read(&member::settled(&cx, &pod, &["klist", "get", "krbtgt"], is_young).await?.stdout);
     let account = spec.account();
     let is_own = |client: &str| client.trim_end_matches('$').eq_ignore_ascii_case(account);
     let found = match (read.failure, read.tickets.first()) {

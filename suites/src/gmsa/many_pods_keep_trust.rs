@@ -39,6 +39,8 @@ async fn run(cx: Context) -> Answer {
     let first = nodes.first().ok_or_else(|| Trouble::Unexpected("no node of this place takes pods".to_owned()))?;
     let account = ground::leave(&cx, &OWN, &spec, first).await?;
     let deployment = ground::pod(&cx, &OWN, "", &nodes, &spec.name, Some(&account))?;
+    // A ReplicaSet that is refused tries again only after a while, so the authorizer must know the account first.
+    ground::tried(&cx, &ground::one_of(&deployment)?).await?;
     cx.create(&deployment).await?;
     let pods = cx.pods_ready(&deployment).await?;
     let question = format!("/sc_verify:{}", spec.domain());

@@ -36,30 +36,28 @@ pub(super) async fn run(cx: &Context, pod: &PodRef, words: &[&str]) -> Result<Ou
     Ok(cx.exec(pod, &command, LONGEST).await?)
 }
 
-/// Asks `nltest` until it answers well, or badly for a reason that does not pass, or the datapath budget is spent:
-/// new Windows pods have no network for the first seconds.
+/// Asks `nltest` until it answers well, or badly for a reason that does not pass.
 pub(super) async fn nltest(cx: &Context, pod: &PodRef, question: &str) -> Result<Netlogon, Trouble> {
-    settled(
-        cx,
-        |read: &Netlogon| read.failure().is_some_and(|status| YOUNG.contains(&status.code)),
-        async || Ok(Netlogon::read(&run(cx, pod, &["nltest", question]).await?.stdout)),
-    )
-    .await
+    let is_young =
+        |output: &Output| Netlogon::read(&output.stdout).failure().is_some_and(|status| YOUNG.contains(&status.code));
+    Ok(Netlogon::read(&settled(cx, pod, &["nltest", question], is_young).await?.stdout))
 }
 
-/// Asks again while the answer is one that a young network explains.
-pub(super) async fn settled<T>(
+/// Runs a command again while its answer is one that a young network explains, until the datapath budget is spent:
+/// new Windows pods have no network for the first seconds.
+pub(super) async fn settled(
     cx: &Context,
-    is_young: impl Fn(&T) -> bool,
-    ask: impl AsyncFn() -> Result<T, Trouble>,
-) -> Result<T, Trouble> {
+    pod: &PodRef,
+    words: &[&str],
+    is_young: impl Fn(&Output) -> bool + Send,
+) -> Result<Output, Trouble> {
     let budget = cx.budgets().of(Budget::Datapath);
     let began = tokio::time::Instant::now();
     let mut next = Duration::from_millis(250);
     loop {
-        let answer = ask().await?;
-        if !is_young(&answer) || began.elapsed() + next >= budget {
-            return Ok(answer);
+        let output = run(cx, pod, words).await?;
+        if !is_young(&output) || began.elapsed() + next >= budget {
+            return Ok(output);
         }
         pause(next).await;
         next = (next * 2).min(Duration::from_secs(5));

@@ -1,7 +1,7 @@
 //! The webhook writes the contents of a credential spec into a pod that names it.
 
 use serde_json::Value;
-use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope, pod_in};
+use winconform_harness::{Admission, Answer, Check, Context, Explain, Failure, Need, Scope};
 use winconform_manifests::GMSA_SPEC_EXPANDED as OWN;
 use winconform_reports::{Verdict, event::Observation};
 
@@ -9,7 +9,7 @@ use super::{
     BASE, PAGE,
     ground::{self, Spec},
 };
-use crate::trial::any_windows_node;
+use crate::trial::{any_windows_node, spec_of};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -43,8 +43,7 @@ async fn run(cx: Context) -> Answer {
     let found = match ground::tried(&cx, &pod).await? {
         Admission::Rejected(status) => format!("the pod is refused with {}: {}", status.code, status.message),
         Admission::Accepted(mut admitted) => {
-            let pod = pod_in(&mut admitted)?;
-            let context = pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+            let context = spec_of(&mut admitted)?.security_context.as_ref();
             let options = context.and_then(|context| context.windows_options.as_ref());
             match judge(&spec, options.and_then(|options| options.gmsa_credential_spec.as_deref())) {
                 None => {

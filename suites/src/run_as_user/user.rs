@@ -8,12 +8,13 @@ use kube::{Api, api::LogParams};
 use winconform_harness::{
     Budget, Context, Trouble,
     cluster::NodeFacts,
-    pod_in,
     probe::{PodRef, windows::Account},
     wait::Look,
 };
 use winconform_manifests::{Manifest, Object};
 use winconform_reports::{Verdict, event::Observation};
+
+use crate::trial::spec_of;
 
 /// The user that Server Core images run as when nobody says otherwise.
 pub(super) const ADMINISTRATOR: &str = "ContainerAdministrator";
@@ -90,7 +91,8 @@ pub(super) enum Fate {
 /// One failed sandbox may be the network's fault and pass; it counts when it carries the code of a
 /// failed logon, or when it repeats itself.
 pub(super) async fn fate(cx: &Context, object: &Object) -> Result<Fate, Trouble> {
-    let found = cx.wait(&format!("what becomes of pod {}", object.name()), || {
+    let what = format!("what becomes of pod {}", object.name());
+    let found = cx.wait(&what, || {
         let Some(pod) = cx.own_pod(object) else {
             return Look::NotYet(Budget::Schedule, "the pod is not there".to_owned());
         };
@@ -156,7 +158,7 @@ pub(super) fn changed(
     change: impl FnOnce(&mut PodSpec),
 ) -> Result<Object, Trouble> {
     let mut object = cx.draft_one(manifest, name, &[node])?;
-    change(pod_in(&mut object)?.spec.get_or_insert_default());
+    change(spec_of(&mut object)?);
     Ok(object)
 }
 
