@@ -67,6 +67,7 @@ pub mod known_failures;
 pub mod log;
 pub mod markdown;
 pub mod report;
+pub mod statistics;
 pub mod text;
 pub mod verdict;
 mod words;

@@ -3,7 +3,7 @@
 //! Short for a healthy cluster, precise for a broken one, complete without colour:
 //! every mark is a word. What was the same everywhere is said once.
 
-mod layout;
+pub(crate) mod layout;
 mod matrix;
 mod steps;
 mod style;

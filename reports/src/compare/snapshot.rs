@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     disposition::RunResult,
-    event::{Cluster, Node, PodImage, Target},
+    event::{Cluster, Node, PodImage, Target, TestbedFacts},
     explain::Layer,
     id::{CheckId, Place, ResultId},
     report::{CheckResult, Rate, Report},
@@ -33,6 +33,9 @@ pub struct Snapshot {
     pub aborted: Option<String>,
     /// How often everything was asked.
     pub rounds: u32,
+    /// The testbed, where it was the cluster.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub testbed: Option<TestbedFacts>,
     /// The cluster; none where the run ended before it was looked at.
     pub cluster: Option<Cluster>,
     /// Every node.
@@ -176,6 +179,7 @@ impl Snapshot {
             result: report.run.result,
             aborted: report.run.aborted.clone(),
             rounds: report.run.rounds,
+            testbed: report.run.testbed.clone(),
             cluster: report.cluster.clone(),
             nodes: report.nodes.clone(),
             targets: report.targets.clone(),

@@ -9,47 +9,47 @@ const LABEL: usize = 10;
 const LONGEST: usize = 600;
 
 /// Text that grows downwards.
-pub(super) struct Page {
+pub(crate) struct Page {
     style: Style,
     width: usize,
     text: String,
 }
 
 impl Page {
-    pub(super) fn new(style: Style, width: usize) -> Self {
+    pub(crate) fn new(style: Style, width: usize) -> Self {
         Self { style, width, text: String::new() }
     }
 
-    pub(super) fn style(&self) -> Style {
+    pub(crate) fn style(&self) -> Style {
         self.style
     }
 
-    pub(super) fn width(&self) -> usize {
+    pub(crate) fn width(&self) -> usize {
         self.width
     }
 
     /// A line of our own making, painted already.
-    pub(super) fn line(&mut self, line: &str) {
+    pub(crate) fn line(&mut self, line: &str) {
         self.text.push_str(line.trim_end());
         self.text.push('\n');
     }
 
     /// A blank line, unless there is one.
-    pub(super) fn blank(&mut self) {
+    pub(crate) fn blank(&mut self) {
         if !self.text.is_empty() && !self.text.ends_with("\n\n") {
             self.text.push('\n');
         }
     }
 
     /// A title after a blank line.
-    pub(super) fn title(&mut self, title: &str) {
+    pub(crate) fn title(&mut self, title: &str) {
         self.blank();
         let painted = self.style.title(title);
         self.line(&painted);
     }
 
     /// A label and text from outside, made harmless and wrapped beside the label.
-    pub(super) fn item(&mut self, indent: &str, label: &str, text: &str) {
+    pub(crate) fn item(&mut self, indent: &str, label: &str, text: &str) {
         let text = clean::one_line(&clean::excerpt(text, LONGEST * 4));
         let text = clean::shortened(&text, LONGEST);
         let mut lead = format!("  {indent}{} ", padded(label, LABEL - 1));
@@ -60,7 +60,7 @@ impl Page {
         }
     }
 
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         while self.text.ends_with("\n\n") {
             self.text.pop();
         }
@@ -88,17 +88,17 @@ fn wrapped(text: &str, room: usize) -> Vec<String> {
 }
 
 /// How many columns a painted text takes.
-pub(super) fn shown(painted: &str) -> usize {
+pub(crate) fn shown(painted: &str) -> usize {
     clean::plain(painted).chars().count()
 }
 
 /// A painted text, filled up with spaces on the right.
-pub(super) fn padded(painted: &str, width: usize) -> String {
+pub(crate) fn padded(painted: &str, width: usize) -> String {
     format!("{painted}{}", " ".repeat(width.saturating_sub(shown(painted))))
 }
 
 /// A painted text, filled up with spaces on the left.
-pub(super) fn pushed(painted: &str, width: usize) -> String {
+pub(crate) fn pushed(painted: &str, width: usize) -> String {
     format!("{}{painted}", " ".repeat(width.saturating_sub(shown(painted))))
 }
 

@@ -21,27 +21,27 @@ impl Style {
     }
 
     /// As it should be.
-    pub(super) fn good(self, text: &str) -> String {
+    pub(crate) fn good(self, text: &str) -> String {
         self.paint(AnsiColor::Green.on_default(), text)
     }
 
     /// Must be looked at.
-    pub(super) fn bad(self, text: &str) -> String {
+    pub(crate) fn bad(self, text: &str) -> String {
         self.paint(AnsiColor::Red.on_default() | Effects::BOLD, text)
     }
 
     /// Could not be told.
-    pub(super) fn odd(self, text: &str) -> String {
+    pub(crate) fn odd(self, text: &str) -> String {
         self.paint(AnsiColor::Yellow.on_default(), text)
     }
 
     /// A title.
-    pub(super) fn title(self, text: &str) -> String {
+    pub(crate) fn title(self, text: &str) -> String {
         self.paint(Effects::BOLD.into(), text)
     }
 
     /// What may be passed over.
-    pub(super) fn faint(self, text: &str) -> String {
+    pub(crate) fn faint(self, text: &str) -> String {
         self.paint(Effects::DIMMED.into(), text)
     }
 }
