@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum, builder::styling::Styles};
 use winconform_harness::{
     Settings,
-    cluster::ConnectOptions,
+    cluster::{ConnectOptions, Taint},
     image::{ImageSource, Mapping, PullSecret, read_mappings, read_registry},
     probe::{HostPort, Proxy},
     run::{Keep, PlanOptions, Selection, SelectionError, Shard, known_ids},
@@ -14,9 +14,10 @@ use winconform_reports::{disposition::Profile, junit::Dialect, write::ReportFile
 use winconform_testbed::{clock::Latency, control_plane::ContainerOptions, shape::DEFAULT_SHAPE};
 
 use crate::{
-    cleanup::CleanupArguments, error::CliError, explain::ExplainArguments, images::ImagesArguments,
-    list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments, rbac::RbacArguments,
-    report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments, trust::TrustArguments,
+    cleanup::CleanupArguments, compare::CompareArguments, error::CliError, explain::ExplainArguments,
+    images::ImagesArguments, list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments,
+    rbac::RbacArguments, report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
+    trust::TrustArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for
@@ -73,6 +74,8 @@ pub enum Command {
     Report(ReportArguments),
     /// Prove that the checks can fail: put defects into testbeds, and see which are caught with the right cause.
     Trust(Box<TrustArguments>),
+    /// Say what changed between two runs: what regressed, what is fixed, what is slower, and what differs around them.
+    Compare(CompareArguments),
     /// A testbed that stays: start, use, break, heal and stop it.
     Testbed(TestbedArguments),
 }
@@ -202,6 +205,10 @@ pub struct SelectionArguments {
 /// What the user tells us of the cluster.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AboutCluster {
+    /// Windows nodes must carry this taint [without a value: os=windows:NoSchedule].
+    #[arg(long, value_name = "KEY=VALUE:EFFECT", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "os=windows:NoSchedule")]
+    expect_taint: Option<Taint>,
     /// Also ask what publishes an address outside the cluster.
     #[arg(long)]
     allow_load_balancer: bool,
@@ -227,6 +234,7 @@ impl AboutCluster {
             load_balancer_annotations: self.lb_annotation.iter().cloned().collect(),
             gmsa_spec: self.gmsa_spec.clone(),
             gmsa_share: self.gmsa_share.clone(),
+            expected_taint: self.expect_taint.clone(),
             ..Settings::default()
         }
     }

@@ -11,7 +11,12 @@ use winconform_harness::{
     run::{CleanupError, RunError, SelectionError},
 };
 use winconform_manifests::ManifestError;
-use winconform_reports::{log::LogError, write::WriteError};
+use winconform_reports::{
+    compare::{PairingError, ReadRunError},
+    known_failures::KnownFailuresError,
+    log::LogError,
+    write::WriteError,
+};
 use winconform_testbed::{
     client::StartError, control::ControlError, fault::FaultError, join::JoinError, shape::ShapeError,
 };
@@ -156,6 +161,21 @@ pub enum CliError {
         name: &'static str,
         /// What it holds.
         value: String,
+    },
+    /// A run to compare with cannot be read.
+    #[error(transparent)]
+    ReadRun(#[from] ReadRunError),
+    /// The targets of two runs cannot be paired as asked.
+    #[error(transparent)]
+    Pairing(#[from] PairingError),
+    /// The file of known failures is none.
+    #[error(transparent)]
+    KnownFailures(#[from] KnownFailuresError),
+    /// What must apply is nothing that is asked.
+    #[error("--require {word}: no suite and no check is called that; `winconform list` shows them all")]
+    Requirement {
+        /// The word given.
+        word: String,
     },
     /// The user stopped the command.
     #[error("stopped")]

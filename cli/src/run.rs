@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use clap::Args;
 use winconform_harness::run::WantedNodes;
 use winconform_reports::{
-    Policy,
     text::{SummaryOptions, summary},
     write::check_writable,
 };
@@ -16,6 +15,7 @@ use crate::{
         ClusterArguments, ImageArguments, KeepWhen, OnTestbed, OutputArguments, SelectionArguments, TestbedKind,
     },
     error::CliError,
+    judging::JudgingArguments,
     progress::{Detail, Display},
     session::{Outcome, OwnTestbed, RunFolder, Session, Source, listen_for_signals, own_executable},
     terminal::Terminal,
@@ -45,6 +45,8 @@ pub struct RunArguments {
     #[command(flatten)]
     output: OutputArguments,
     #[command(flatten)]
+    judging: JudgingArguments,
+    #[command(flatten)]
     conduct: Conduct,
 }
 
@@ -61,6 +63,12 @@ struct Conduct {
     /// Whether to leave the run's objects in the cluster, to look at.
     #[arg(long, value_enum, value_name = "WHEN", default_value_t)]
     keep: KeepWhen,
+    /// Ask everything so many times, each time from the beginning: for qualifying a new build.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=999))]
+    repeat: u32,
+    /// Ask a check that did not pass again, up to so many times; one that passes only then is flaky.
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(..=20))]
+    retries: u32,
     /// How many checks ask at once.
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
@@ -70,9 +78,6 @@ struct Conduct {
     /// Pull all images on all nodes before anything is asked, under a budget of its own.
     #[arg(long, help_heading = "Images")]
     prepull: bool,
-    /// A documented limitation that is not there is red.
-    #[arg(long)]
-    expect_limitation: bool,
     /// Apply the guide's manifests exactly as printed, of Kubernetes 1.18 and of today, and show what
     /// this cluster makes of each step; asks nothing else.
     #[arg(long, conflicts_with_all = ["suite", "check", "skip"], help_heading = "What is asked")]
@@ -131,7 +136,7 @@ fn conclude(outcome: Outcome, terminal: Terminal) -> u8 {
 
 /// Everything that can be found wrong before anything is started.
 fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunFolder), CliError> {
-    let RunArguments { testbed, cluster, mut selection, images, output, conduct } = arguments;
+    let RunArguments { testbed, cluster, mut selection, images, output, judging, conduct } = arguments;
     let mut checks = winconform_suites::all();
     if conduct.literal {
         // All others are left out by name, so that nobody takes the result for conformance.
@@ -140,6 +145,8 @@ fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunF
     }
     let mut plan = selection.plan_options(&checks)?;
     plan.settings.images = images.source()?;
+    let policy = judging.policy(&checks, selection.profile.into())?;
+    let baseline = judging.baseline()?;
     let source = source(&testbed, &cluster)?;
     let reports = output.files();
     for file in &reports {
@@ -159,11 +166,10 @@ fn prepare(arguments: RunArguments, terminal: Terminal) -> Result<(Session, RunF
         keep: conduct.keep.into(),
         jobs: conduct.jobs.into(),
         outside_proxy: selection.outside_proxy,
-        policy: Policy {
-            expect_limitation: conduct.expect_limitation,
-            profile: selection.profile.into(),
-            ..Policy::default()
-        },
+        policy,
+        baseline,
+        rounds: conduct.repeat,
+        retries: conduct.retries,
         folder: folder.clone(),
         reports,
         sinks: Vec::new(),

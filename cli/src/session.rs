@@ -23,6 +23,7 @@ use winconform_harness::{
 };
 use winconform_reports::{
     Chain, Event, Policy, Report,
+    compare::Snapshot,
     event::{RunFinished, RunStarted, SCHEMA, TestbedFacts},
     log::Log,
     read_log,
@@ -63,6 +64,12 @@ pub struct Session {
     pub outside_proxy: Option<Proxy>,
     /// What decides which verdicts are red.
     pub policy: Policy,
+    /// The run that this one is judged against.
+    pub baseline: Option<Box<Snapshot>>,
+    /// How often everything is asked.
+    pub rounds: u32,
+    /// How often a check that did not pass is asked again.
+    pub retries: u32,
     /// The run's folder, and in its name the run's id.
     pub folder: RunFolder,
     /// The reports to write.
@@ -158,6 +165,7 @@ impl Session {
             }
             Err(error) => {
                 journal.emit(self.started());
+                self.give_baseline(&journal);
                 journal.emit(aborted(&error, &journal, 0));
                 Err(error)
             }
@@ -194,6 +202,7 @@ impl Session {
         let is_ours = options.testbed.is_some();
         let run = Run::new(cluster, self.checks.clone(), options, journal.clone(), self.stop.clone());
         run.announce();
+        self.give_baseline(journal);
         let (facts, plan) = match run.look().await {
             Ok(seen) => seen,
             Err(error) => {
@@ -223,9 +232,18 @@ impl Session {
             jobs: self.jobs,
             outside_proxy: self.outside_proxy.clone(),
             policy: self.policy.clone(),
+            rounds: self.rounds,
+            retries: self.retries,
             folder: Some(self.folder.path().to_owned()),
             testbed: None,
             disposable: false,
+        }
+    }
+
+    /// Keeps the baseline in the log, so that a report made later decides alike.
+    fn give_baseline(&self, journal: &Journal) {
+        if let Some(baseline) = &self.baseline {
+            journal.emit(Event::BaselineGiven(baseline.clone()));
         }
     }
 
@@ -239,8 +257,8 @@ impl Session {
             policy: self.policy.clone(),
             timeout_scale: self.timeout_scale.unwrap_or(1.0),
             testbed: None::<TestbedFacts>,
-            rounds: 1,
-            retries: 0,
+            rounds: self.rounds,
+            retries: self.retries,
         })
     }
 }

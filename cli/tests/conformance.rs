@@ -19,6 +19,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use tokio::runtime::Runtime;
 use winconform::{
     CliError,
+    judging::JudgingArguments,
     plan::of_shape,
     progress::{Detail, Display},
     session::{Outcome, OwnTestbed, RunFolder, Session, Source, all_runs, listen_for_signals},
@@ -33,8 +34,7 @@ use winconform_harness::{
 };
 use winconform_reports::{
     Chain, Disposition, Event, Policy, Record, ResultId, Verdict,
-    disposition::Answer,
-    disposition::Profile,
+    disposition::{Answer, Profile},
     junit::Dialect,
     write::{ReportFile, ReportFormat},
 };
@@ -69,10 +69,15 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
     let selection = Selection::default().of_profile(told.profile);
     let everything = PlanOptions { allow_disruptive: true, settings, selection };
     let plan = Plan::new(&checks, &runtime.block_on(place.facts())?, &everything);
+    let judging = JudgingArguments::of_environment();
+    let (policy, baseline) = (judging.policy(&checks, told.profile)?, judging.baseline()?);
     let outcomes = Arc::new(Outcomes::default());
     let skips_pass = matches!(place, Place::Testbed { nextest: Some(_) });
-    let trials: Vec<(ResultId, Trial)> =
-        plan.checks.iter().map(|planned| (planned.id.clone(), trial(planned, &outcomes, skips_pass))).collect();
+    let trials: Vec<(ResultId, Trial)> = plan
+        .checks
+        .iter()
+        .map(|planned| (planned.id.clone(), trial(planned, &outcomes, &policy, skips_pass)))
+        .collect();
 
     let runs = |trial: &Trial| !arguments.is_filtered_out(trial) && !arguments.is_ignored(trial);
     let selected: BTreeSet<ResultId> =
@@ -100,7 +105,10 @@ fn conformance(arguments: &Arguments, runtime: &Runtime, terminal: Terminal) -> 
         keep: Keep::Never,
         jobs: arguments.test_threads.unwrap_or(JOBS),
         outside_proxy: told.outside_proxy,
-        policy: Policy::default(),
+        policy,
+        baseline,
+        rounds: 1,
+        retries: 0,
         folder: folder.clone(),
         reports: vec![junit],
         sinks: vec![outcomes.clone()],
@@ -226,8 +234,8 @@ impl Place {
 }
 
 /// The test for one planned answer.
-fn trial(planned: &PlannedCheck, outcomes: &Arc<Outcomes>, skips_pass: bool) -> Trial {
-    let (id, level, outcomes) = (planned.id.clone(), planned.check.level, outcomes.clone());
+fn trial(planned: &PlannedCheck, outcomes: &Arc<Outcomes>, policy: &Policy, skips_pass: bool) -> Trial {
+    let (id, level, outcomes, policy) = (planned.id.clone(), planned.check.level, outcomes.clone(), policy.clone());
     let not_applicable = planned.not_applicable.clone();
     let skipped = move |reason: String| match skips_pass {
         true => Completion::Completed,
@@ -235,23 +243,38 @@ fn trial(planned: &PlannedCheck, outcomes: &Arc<Outcomes>, skips_pass: bool) -> 
     };
     let run = move || {
         if let Some(reason) = not_applicable {
-            return Ok(skipped(reason));
+            return match policy.requires(&id.check) {
+                true => Err(format!("required, and not applicable: {reason}").into()),
+                false => Ok(skipped(reason)),
+            };
         }
         let verdict = outcomes.verdict_of(&id);
         match verdict.as_ref().map(|verdict| {
             // One attempt, so nothing is flaky.
             let answer = Answer { check: &id.check, level, verdict: verdict.kind(), flaky: false };
-            Policy::default().disposition(&answer)
+            policy.disposition(&answer)
         }) {
             Some(Disposition::Green) => Ok(Completion::Completed),
             Some(Disposition::Skipped) => Ok(skipped(verdict.map(|v| v.reason().to_owned()).unwrap_or_default())),
             // The cause is known once the whole pattern is.
             Some(Disposition::Red | Disposition::Unknown | Disposition::Excused) | None => {
-                Err(failure(&id, &outcomes.wait_for_end()))
+                let end = outcomes.wait_for_end();
+                match excuse(&id, &end) {
+                    Some(why) => Ok(skipped(why)),
+                    None => Err(failure(&id, &end)),
+                }
             }
         }
     };
     Trial::ignorable_test(planned.id.trial_name(), run).with_ignored_flag(planned.check.disruptive)
+}
+
+/// Why a failure is excused: a known one, or one that the baseline has too.
+fn excuse(id: &ResultId, end: &End) -> Option<String> {
+    let report = &end.outcome.as_ref()?.report;
+    let result = report.results.iter().find(|result| result.result_id() == *id)?;
+    let excuse = result.excuse.as_ref().filter(|_| result.disposition == Disposition::Excused)?;
+    Some(format!("{}: {}", excuse.why, result.reason))
 }
 
 /// What a failed test says: the verdict, the cause, the evidence, and where to look.

@@ -8,6 +8,7 @@ mod objects;
 mod permissions;
 mod proxy;
 mod requests;
+mod surroundings;
 mod windows_build;
 
 pub use self::{

@@ -43,6 +43,7 @@ use crate::{
 pub struct Context {
     stage: Arc<Stage>,
     id: ResultId,
+    attempt: u32,
     notes: Arc<Mutex<Notes>>,
     probes: Arc<AtomicU32>,
 }
@@ -74,8 +75,10 @@ impl Notes {
 }
 
 impl Context {
-    pub(crate) fn new(stage: Arc<Stage>, id: ResultId) -> Self {
-        Self { stage, id, notes: Arc::default(), probes: Arc::default() }
+    /// `attempt` is counted from 1; what an attempt names must not be taken for another's.
+    pub(crate) fn new(stage: Arc<Stage>, id: ResultId, attempt: u32) -> Self {
+        let probes = Arc::new(AtomicU32::new((attempt - 1) * 100_000));
+        Self { stage, id, attempt, notes: Arc::default(), probes }
     }
 
     pub(crate) fn take_notes(&self) -> Notes {

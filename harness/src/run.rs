@@ -18,32 +18,22 @@ mod network_policies;
 mod plan;
 mod prepull;
 mod pull_secret;
+mod round;
 mod selection;
 pub(crate) mod stage;
 
-use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use futures::future::join_all;
 use jiff::Timestamp;
 use thiserror::Error;
-use tokio::{
-    sync::{OnceCell, Semaphore},
-    task::JoinSet,
-    time::Instant,
-};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use winconform_reports::{
-    Chain, Event, Policy, Verdict, VerdictKind,
-    event::{Finished, FixtureState, RunFinished, RunStarted, SCHEMA, TestbedFacts},
+    Chain, Event, Policy, Verdict,
+    event::{FixtureState, RunFinished, RunStarted, SCHEMA, TestbedFacts},
 };
 
-use self::{
-    asking::Asked,
-    cluster_time::ClusterTime,
-    cordon::Cordons,
-    namespaces::Heartbeat,
-    stage::{Names, Stage, Views},
-};
+use self::round::{Round, finished};
 pub use self::{
     await_nodes::{WantedNodes, WantedNodesError},
     cleanup::{CleanupError, DeadRun, Leftovers, cleanup, find_runs},
@@ -58,12 +48,9 @@ pub(crate) use self::{cordon::ASKS as CORDON_ASKS, evidence::redact, log_tail::A
 use crate::{
     budgets::Budgets,
     check::Check,
-    cluster::{
-        ApiError, Cluster, Facts, ObserveError, Permission, PermissionError, missing_permissions, permissions_of,
-        required_permissions,
-    },
+    cluster::{ApiError, Cluster, Facts, ObserveError, Permission, PermissionError},
     journal::{Journal, millis},
-    probe::{Crowds, Proxy, Silence},
+    probe::Proxy,
     wait::WaitError,
 };
 
@@ -105,6 +92,10 @@ pub struct RunOptions {
     pub outside_proxy: Option<Proxy>,
     /// The user's policy, for the log.
     pub policy: Policy,
+    /// How often everything is asked, each time from the beginning; 0 counts as 1.
+    pub rounds: u32,
+    /// How often a check that did not pass is asked again.
+    pub retries: u32,
     /// The folder for evidence; none keeps it in memory only as excerpts.
     pub folder: Option<PathBuf>,
     /// What the testbed is, where it is the cluster.
@@ -196,8 +187,8 @@ impl Run {
             policy: self.options.policy.clone(),
             timeout_scale: self.options.timeout_scale,
             testbed: self.options.testbed.clone(),
-            rounds: 1,
-            retries: 0,
+            rounds: self.options.rounds.max(1),
+            retries: self.options.retries,
         }));
     }
 
@@ -239,53 +230,36 @@ impl Run {
         let began = self.journal.started();
         for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_some()) {
             let reason = planned.not_applicable.clone().unwrap_or_default();
-            self.journal.emit(finished(planned, Verdict::NotApplicable(reason)));
+            self.journal.emit(finished(planned, Verdict::NotApplicable(reason), 1));
         }
         if plan.asks_nothing() {
             self.finish(began, cluster_time::CriticalPath::default(), None);
             return Ok(());
         }
-        // Whoever makes no such objects need not be allowed to look for them.
-        let cluster_wide = plan.makes_cluster_wide();
-        let (heartbeat, missing) = match self.set_up(&plan).await {
-            Ok(ready) => ready,
-            Err(error) => {
-                let why = Chain(&error).to_string();
-                for planned in plan.checks.iter().filter(|planned| planned.not_applicable.is_none()) {
-                    self.journal.emit(finished(planned, Verdict::Undetermined(format!("not asked: {why}"))));
+        let rounds = self.options.rounds.max(1);
+        let (mut path, mut slowest) = (cluster_time::CriticalPath::default(), Duration::ZERO);
+        for number in 1..=rounds {
+            if number > 1 {
+                self.journal.emit(Event::RoundStarted { round: number });
+            }
+            let round = Round { run: &self, number, is_last: number == rounds };
+            match round.perform(facts.clone(), plan.clone()).await {
+                Ok(of_round) => {
+                    // The words are those of the slowest round: all of them nobody reads.
+                    if of_round.length > slowest {
+                        (slowest, path.words) = (of_round.length, of_round.words);
+                    }
+                    path.length += of_round.length;
                 }
-                let left = self.remove_all(cluster_wide).await;
-                self.journal.emit(Event::CleanedUp { left });
-                self.finish(began, cluster_time::CriticalPath::default(), Some(why));
-                return Err(error);
+                Err(error) => {
+                    self.finish(began, path, Some(Chain(&error).to_string()));
+                    return Err(error);
+                }
             }
-        };
-        let chains = chains(&plan);
-        let (stage, verdicts) = self.ask_all(facts, plan, &missing).await;
-        heartbeat.stop().await;
-        stage.stop.cancel();
-        let troubled = verdicts.iter().any(|kind| matches!(kind, VerdictKind::Failed | VerdictKind::Undetermined));
-        let keep = match self.options.keep {
-            Keep::Never => false,
-            Keep::Failed => troubled,
-            Keep::Always => true,
-        };
-        // Others' nodes are given back also where our own objects are kept.
-        let cordoned = stage.cordons.lift_rest().await;
-        if keep {
-            tracing::info!(namespace = stage.names.main, "the run's objects are kept");
-            if !cordoned.is_empty() {
-                self.journal.emit(Event::CleanedUp { left: cordoned });
+            if self.stop.is_cancelled() {
+                break;
             }
-        } else {
-            let from = Instant::now();
-            let mut left = cordoned;
-            left.extend(self.remove_all(cluster_wide).await);
-            // How long a cluster takes to end pods is its own time.
-            stage.cluster_time.note(REMOVAL, from);
-            self.journal.emit(Event::CleanedUp { left });
         }
-        let path = stage.cluster_time.longest(&chains);
         let aborted = self.stop.is_cancelled().then(|| "interrupted".to_owned());
         self.finish(began, path, aborted);
         Ok(())
@@ -304,45 +278,8 @@ impl Run {
         came.map_err(|error| RunError::Nodes(Box::new(error)))
     }
 
-    fn names(&self) -> Names {
-        Names::of(&self.options.id)
-    }
-
     fn budgets(&self) -> Budgets {
         Budgets::scaled(self.options.timeout_scale)
-    }
-
-    /// Checks permissions and makes the namespaces with their heartbeat.
-    ///
-    /// What every run needs must be there; what only some checks need beyond that is given back where it is missing.
-    async fn set_up(&self, plan: &Plan) -> Result<(Heartbeat, Vec<Permission>), RunError> {
-        let client = self.cluster.client();
-        let preparing = async {
-            let images = &self.options.plan.settings.images;
-            let basic = required_permissions();
-            let wanted = permissions_of(plan.asked().map(|planned| planned.check));
-            let missing = missing_permissions(&client, &wanted).await?;
-            if missing.iter().any(|permission| basic.contains(permission)) {
-                return Err(RunError::Forbidden { missing });
-            }
-            namespaces::create(&client, &self.names(), images).await?;
-            Ok((Heartbeat::start(&client, &self.names(), self.budgets()).await?, missing))
-        };
-        tokio::select! {
-            ready = preparing => ready,
-            () = self.stop.cancelled() => Err(RunError::Stopped),
-        }
-    }
-
-    async fn remove_all(&self, cluster_wide: bool) -> Vec<String> {
-        let waiting = (!self.options.disposable).then_some(self.budgets());
-        let client = self.cluster.client();
-        let mut left = match cluster_wide {
-            true => cleanup::remove_cluster_wide(&client, &self.options.id).await,
-            false => Vec::new(),
-        };
-        left.extend(namespaces::remove(&client, &self.names(), waiting).await);
-        left
     }
 
     fn finish(&self, began: Instant, path: cluster_time::CriticalPath, aborted: Option<String>) {
@@ -354,128 +291,4 @@ impl Run {
             aborted,
         }));
     }
-
-    /// Starts all fixtures and all checks at once; each check waits for its own fixtures.
-    /// Those that claim a node for themselves come after all others, one by one.
-    async fn ask_all(&self, facts: Facts, plan: Plan, missing: &[Permission]) -> (Arc<Stage>, Vec<VerdictKind>) {
-        let client = self.cluster.client();
-        let images = NeededImages::of(&plan, &facts, &self.options.plan.settings.images);
-        let lacks = |planned: &PlannedCheck| -> Vec<Permission> {
-            planned.check.permissions().into_iter().filter(|permission| missing.contains(permission)).collect()
-        };
-        let applicable = plan.checks.into_iter().filter(|planned| planned.not_applicable.is_none());
-        let (asked, forbidden): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
-            applicable.partition(|planned| lacks(planned).is_empty());
-        for planned in &forbidden {
-            let why = format!("not asked: this identity may not use {}", list(&lacks(planned)));
-            self.journal.emit(finished(planned, Verdict::Undetermined(why)));
-        }
-        let mut users: BTreeMap<&FixtureKey, usize> = BTreeMap::new();
-        for awaited in asked.iter().flat_map(|planned| &planned.waits) {
-            *users.entry(&awaited.key).or_default() += 1;
-        }
-        let fixtures: BTreeMap<FixtureKey, Arc<LiveFixture>> = (plan.fixtures.into_iter())
-            .map(|(key, planned)| {
-                let count = users.get(&key).copied().unwrap_or(0);
-                (key.clone(), Arc::new(LiveFixture::new(key, planned, count)))
-            })
-            .collect();
-        drop(users);
-        let names = self.names();
-        let watching = CancellationToken::new();
-        let stage = Arc::new(Stage {
-            views: Views::start(&client, &names, &watching),
-            client,
-            rooms: stage::rooms(&facts),
-            facts,
-            budgets: self.budgets(),
-            journal: self.journal.clone(),
-            names,
-            fixtures,
-            cluster_time: ClusterTime::default(),
-            outside_proxy: self.options.outside_proxy.clone(),
-            settings: self.options.plan.settings.clone(),
-            cordons: Cordons::new(&self.cluster.client(), &self.options.id),
-            network_policies: OnceCell::new(),
-            windows_sides: evidence::WindowsSides::default(),
-            silence: Silence::default(),
-            crowds: Crowds::default(),
-            execs: Semaphore::new(64),
-            stop: watching,
-        });
-        if self.options.prepull {
-            tokio::select! {
-                () = prepull::pull(&stage, &images) => {}
-                () = self.stop.cancelled() => {}
-            }
-        }
-        let mut tasks = JoinSet::new();
-        for fixture in stage.fixtures.values() {
-            let (fixture, stage, stop) = (fixture.clone(), stage.clone(), self.stop.clone());
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = fixture.start(&stage) => {}
-                    () = stop.cancelled() => fixture.abandon("the run was interrupted"),
-                }
-            });
-        }
-        let jobs = Arc::new(Semaphore::new(self.options.jobs.max(1)));
-        let ask = |planned: PlannedCheck| {
-            let asked = Asked {
-                planned,
-                stage: stage.clone(),
-                jobs: jobs.clone(),
-                stop: self.stop.clone(),
-                folder: self.options.folder.clone(),
-                keep: self.options.keep,
-            };
-            asked.ask()
-        };
-        let (exclusive, shared): (Vec<PlannedCheck>, Vec<PlannedCheck>) =
-            asked.into_iter().partition(|planned| planned.check.claims.exclusive);
-        // Whoever needs most room is asked first, and otherwise in report order.
-        let mut shared = shared;
-        shared.sort_by_key(|planned| std::cmp::Reverse(planned.check.claims.pods));
-        let mut verdicts = join_all(shared.into_iter().map(ask)).await;
-        for planned in exclusive {
-            verdicts.push(ask(planned).await);
-        }
-        verdicts.extend(forbidden.iter().map(|_| VerdictKind::Undetermined));
-        tasks.abort_all();
-        while tasks.join_next().await.is_some() {}
-        (stage, verdicts)
-    }
-}
-
-/// The owner of the time that the removal of our objects takes.
-const REMOVAL: &str = "removal of our objects";
-
-/// The owners of cluster time on the way to each check's verdict.
-fn chains(plan: &Plan) -> Vec<Vec<String>> {
-    plan.checks
-        .iter()
-        .map(|planned| {
-            let fixtures = planned.waits.iter().map(|awaited| awaited.key.to_string());
-            [prepull::OWNER.to_owned()]
-                .into_iter()
-                .chain(fixtures)
-                .chain([planned.id.to_string(), REMOVAL.to_owned()])
-                .collect()
-        })
-        .collect()
-}
-
-fn finished(planned: &PlannedCheck, verdict: Verdict) -> Event {
-    Event::CheckFinished(Box::new(Finished {
-        id: planned.id.clone(),
-        verdict,
-        attempts: 1,
-        flaky: false,
-        earlier: Vec::new(),
-        round: 1,
-        ms: millis(Duration::ZERO),
-        phases: Vec::new(),
-        observations: Vec::new(),
-        evidence: Vec::new(),
-    }))
 }

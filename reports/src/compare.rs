@@ -11,21 +11,25 @@ mod environment;
 pub mod markdown;
 mod model;
 mod pairing;
+mod read;
 mod schema;
 mod snapshot;
 pub mod text;
 mod timings;
+mod words;
 
+use self::pairing::Pairing;
 pub use self::{
     model::{
         Change, ChangeKind, Comparison, Difference, FailOn, FailOnError, Occasion, Pair, PairedBy, Seen, Side,
         TimingChange, Timings, Unpaired,
     },
     pairing::{AskedPair, AskedPairError, PairingError},
+    read::{ReadRun, ReadRunError, read_run},
     schema::json_schema,
     snapshot::{Answered, AskedCheck, Cause, PodStart, Snapshot, TargetImage, Trouble},
+    words::changes,
 };
-use self::pairing::Pairing;
 
 /// Compares two runs; `asked` are the pairs of targets that the user names.
 ///

@@ -4,6 +4,7 @@
 //! bytes. The JSON report is its serialization, and `docs/report.schema.json` is
 //! made from these types, so a field here is public: it may be added, not renamed.
 
+mod baseline;
 pub mod grid;
 mod matrix;
 mod project;
@@ -22,6 +23,7 @@ pub use self::{
 };
 use crate::{
     changes::Changes,
+    compare::Comparison,
     disposition::{Disposition, Policy, RunResult},
     event::{Cluster, Evidence, LeftOut, Node, Observation, Phase, PodTimeline, Target, TestbedFacts},
     explain::Finding,
@@ -65,6 +67,9 @@ pub struct Report {
     /// What is different from a baseline, where the report was judged against one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub changes: Option<Changes>,
+    /// The same for programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Box<Comparison>>,
 }
 
 /// The run as a whole.

@@ -157,9 +157,8 @@ pub fn fisher(hits_a: u32, all_a: u32, hits_b: u32, all_b: u32) -> f64 {
         ln(n) - ln(k) - ln(n - k)
     };
     let hits = hits_a + hits_b;
-    let chance = |of_a: u32| {
-        (ln_choose(all_a, of_a) + ln_choose(all_b, hits - of_a) - ln_choose(all_a + all_b, hits)).exp()
-    };
+    let chance =
+        |of_a: u32| (ln_choose(all_a, of_a) + ln_choose(all_b, hits - of_a) - ln_choose(all_a + all_b, hits)).exp();
     let seen = chance(hits_a) * (1.0 + 1e-9);
     let possible = hits.saturating_sub(all_b)..=hits.min(all_a);
     possible.map(chance).filter(|chance| *chance <= seen).sum::<f64>().min(1.0)
@@ -188,7 +187,13 @@ pub fn trend(values: &[f64]) -> Option<Trend> {
         for (to, later) in values.iter().enumerate().skip(from + 1) {
             let change = later - earlier;
             slopes.push(change / as_f64(to - from));
-            score += if change > 0.0 { 1.0 } else if change < 0.0 { -1.0 } else { 0.0 };
+            score += if change > 0.0 {
+                1.0
+            } else if change < 0.0 {
+                -1.0
+            } else {
+                0.0
+            };
         }
     }
     let n = as_f64(values.len());

@@ -16,6 +16,7 @@ use std::path::PathBuf;
 use self::layout::Page;
 pub use self::style::Style;
 use crate::{
+    compare,
     disposition::{Disposition, RunResult},
     report::Report,
     verdict::VerdictKind,
@@ -52,6 +53,7 @@ pub fn summary(report: &Report, options: &SummaryOptions) -> String {
     trouble::findings(&mut page, report);
     trouble::failures(&mut page, report);
     trouble::undetermined(&mut page, report);
+    changed(&mut page, report);
     trouble::excused(&mut page, report);
     trouble::asides(&mut page, report);
     steps::steps(&mut page, report);
@@ -99,6 +101,14 @@ fn headline_words(page: &Page, report: &Report) -> String {
         1 => format!("{painted}: 1 answer, {}", counts.join(", ")),
         total => format!("{painted}{by_core}: {total} answers, {}", counts.join(", ")),
     }
+}
+
+/// What changed since the baseline.
+fn changed(page: &mut Page, report: &Report) {
+    let Some(changes) = &report.comparison else { return };
+    page.title(&format!("since run {}", changes.base.run));
+    page.item("", "", &compare::text::headline(changes));
+    compare::text::body(page, changes);
 }
 
 fn headline(page: &mut Page, report: &Report) {

@@ -11,6 +11,7 @@ use super::{
     api_error::ApiError,
     client::Cluster,
     permissions::{Permission, may},
+    surroundings,
     windows_build::{KernelVersion, product_of},
 };
 
@@ -294,7 +295,7 @@ impl ObserveError {
 pub(super) const ASKS: &[Permission] = &[may("list", "", "nodes")];
 
 impl Facts {
-    /// Reads the version and the nodes: two requests.
+    /// Reads the version, the nodes, and what runs on every node: three requests.
     ///
     /// # Errors
     ///
@@ -302,7 +303,9 @@ impl Facts {
     pub async fn observe(cluster: &Cluster) -> Result<Self, ObserveError> {
         let nodes: Api<Node> = Api::all(cluster.client());
         let every_node = ListParams::default();
-        let (version, nodes) = futures::join!(cluster.version(), nodes.list(&every_node));
+        let client = cluster.client();
+        let (version, nodes, system) =
+            futures::join!(cluster.version(), nodes.list(&every_node), surroundings::system(&client));
         let version = version.map_err(|error| ObserveError::Version {
             server: cluster.server().to_owned(),
             error: Box::new(error.into()),
@@ -313,7 +316,8 @@ impl Facts {
             context: cluster.context().to_owned(),
             server: cluster.server().to_owned(),
             version,
-            ..event::Cluster::default()
+            provider: surroundings::provider(&nodes.items),
+            system,
         };
         Ok(facts)
     }
@@ -485,6 +489,16 @@ mod tests {
         let facts = Facts::from_nodes(&nodes);
         let names: Vec<&str> = facts.targets.iter().map(|target| target.name.as_str()).collect();
         assert_eq!(names, ["10.0.20348.5499-containerd-1.7.29", "10.0.20348.5499-containerd-2.0.4"]);
+    }
+
+    #[test]
+    fn a_taint_is_read_as_it_is_spelled() {
+        for text in ["os=windows:NoSchedule", "node.kubernetes.io/os=windows:NoExecute", "win:PreferNoSchedule"] {
+            assert_eq!(text.parse::<Taint>().unwrap().spelled(), text);
+        }
+        for text in ["os=windows", "os=windows:Never", "=windows:NoSchedule", ""] {
+            assert!(text.parse::<Taint>().is_err(), "{text}");
+        }
     }
 
     #[test]

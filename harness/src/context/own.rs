@@ -88,7 +88,11 @@ impl Context {
 
     /// The name of an object of the check's own; cluster-wide ones carry the run's id.
     fn own_slug(&self, name: &str, cluster_scoped: bool) -> String {
-        let tail = if name.is_empty() { String::new() } else { format!("-{name}") };
+        let mut tail = if name.is_empty() { String::new() } else { format!("-{name}") };
+        // What an earlier attempt left may still be going.
+        if self.attempt > 1 {
+            tail = format!("{tail}-try-{}", self.attempt);
+        }
         match cluster_scoped {
             true => slug(&format!("winconform-{}-{}{tail}", self.stage.names.run, self.id)),
             false => slug(&format!("{}{tail}", self.id)),

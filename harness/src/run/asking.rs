@@ -1,6 +1,6 @@
 //! Asking one check: its fixtures, its turn, its budget, its verdict, its evidence.
 
-use std::{any::Any, path::PathBuf, sync::Arc};
+use std::{any::Any, path::PathBuf, sync::Arc, time::Duration};
 
 use futures::future::join_all;
 use tokio::{
@@ -8,14 +8,17 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use winconform_reports::{Event, Verdict, VerdictKind, event::Finished};
+use winconform_reports::{
+    Event, Verdict, VerdictKind,
+    event::{Attempt, Finished, Observation},
+};
 
 use super::{Keep, evidence, live_fixture::State, network_policies, plan::PlannedCheck, stage::Stage};
 use crate::{
     blame::Trouble,
     check,
     cluster::{Created, delete},
-    context::Context,
+    context::{Context, Notes},
     journal::millis,
 };
 
@@ -28,13 +31,83 @@ pub(super) struct Asked {
     pub(super) stop: CancellationToken,
     pub(super) folder: Option<PathBuf>,
     pub(super) keep: Keep,
+    /// How often it is asked again where it does not pass.
+    pub(super) retries: u32,
+}
+
+/// What one attempt came to.
+struct Attempted {
+    verdict: Verdict,
+    took: Duration,
+    notes: Notes,
+    observations: Vec<Observation>,
+    /// How often each of its fixtures had been started again before it.
+    restarts: Vec<u32>,
 }
 
 impl Asked {
-    /// Asks, reports the verdict, and lets go of the fixtures.
+    /// Asks, again where it did not pass and may be, reports the verdict, and lets go of the fixtures.
     pub(super) async fn ask(self) -> VerdictKind {
-        let context = Context::new(self.stage.clone(), self.planned.id.clone());
+        let mut earlier: Vec<Attempt> = Vec::new();
+        // Of the first attempt that did not pass: a later one may leave no trace of why.
+        let mut evidence = Vec::new();
+        let mut number = 1;
+        let last = loop {
+            let attempt = self.attempt(number).await;
+            let kind = attempt.verdict.kind();
+            let did_not_pass = matches!(kind, VerdictKind::Failed | VerdictKind::Undetermined);
+            if did_not_pass && evidence.is_empty() {
+                evidence = evidence::collect(&self.stage, &self.planned, &attempt.notes, self.folder.as_deref()).await;
+            }
+            // What disturbs the cluster is not done twice.
+            let may_again = number <= self.retries && !self.planned.check.disruptive && !self.stop.is_cancelled();
+            if !did_not_pass || !may_again {
+                break attempt;
+            }
+            self.remove_own(&attempt.notes.created).await;
+            tokio::select! {
+                () = self.start_fixtures_again(&attempt.restarts) => {}
+                () = self.stop.cancelled() => {}
+            }
+            earlier.push(Attempt {
+                verdict: attempt.verdict,
+                ms: millis(attempt.took),
+                observations: attempt.observations,
+            });
+            number += 1;
+        };
+        let kind = last.verdict.kind();
+        let failed_before = earlier.iter().any(|attempt| attempt.verdict.kind() == VerdictKind::Failed);
+        self.stage.journal.emit(Event::CheckFinished(Box::new(Finished {
+            id: self.planned.id.clone(),
+            verdict: last.verdict,
+            attempts: number,
+            flaky: failed_before && kind == VerdictKind::Passed,
+            earlier,
+            round: self.stage.round,
+            ms: millis(last.took),
+            phases: last.notes.phases.clone(),
+            observations: last.observations,
+            evidence,
+        })));
+        self.remove_own(&last.notes.created).await;
+        self.release().await;
+        kind
+    }
+
+    /// Asks once.
+    async fn attempt(&self, number: u32) -> Attempted {
+        let context = Context::new(self.stage.clone(), self.planned.id.clone(), number);
         let mut started = Instant::now();
+        let mut restarts = Vec::new();
+        for awaited in &self.planned.waits {
+            let fixture = self.stage.fixtures.get(&awaited.key);
+            restarts.push(match fixture {
+                // Nobody starts one again where nobody is asked again.
+                Some(fixture) if self.retries > 0 => fixture.restarts().await,
+                _ => 0,
+            });
+        }
         let answer = tokio::select! {
             biased;
             () = self.stop.cancelled() => Err(Trouble::Aborted("the run was interrupted".to_owned())),
@@ -62,27 +135,18 @@ impl Asked {
             true => network_policies::weigh(&self.stage, verdict).await,
             false => verdict,
         };
-        let kind = verdict.kind();
-        let evidence = match kind {
-            VerdictKind::Failed | VerdictKind::Undetermined => {
-                evidence::collect(&self.stage, &self.planned, &notes, self.folder.as_deref()).await
-            }
-            _ => Vec::new(),
-        };
-        self.stage.journal.emit(Event::CheckFinished(Box::new(Finished {
-            id: self.planned.id.clone(),
-            verdict,
-            attempts: 1,
-            flaky: false,
-            earlier: Vec::new(),
-            round: 1,
-            ms: millis(took),
-            phases: notes.phases.clone(),
-            observations,
-            evidence,
-        })));
-        self.release(&notes.created).await;
-        kind
+        Attempted { verdict, took, notes, observations, restarts }
+    }
+
+    /// A check asked again of a fixture that did not come up would only hear the same again.
+    async fn start_fixtures_again(&self, restarts: &[u32]) {
+        let again = self.planned.waits.iter().zip(restarts).filter_map(|(awaited, &before)| {
+            let fixture = self.stage.fixtures.get(&awaited.key)?;
+            let asks_of_it = awaited.required || awaited.stage != check::Stage::Ready;
+            (asks_of_it && matches!(fixture.state(), State::Failed(_)))
+                .then(|| fixture.start_again(&self.stage, before))
+        });
+        join_all(again).await;
     }
 
     async fn answer(&self, context: &Context, started: &mut Instant) -> Result<Verdict, Trouble> {
@@ -135,14 +199,22 @@ impl Asked {
         }
     }
 
-    /// Removes the check's own objects, and the fixtures that nobody needs any more. Where objects may be kept they stay
-    /// until the end: with [`Keep::Failed`] a later check may still want them.
-    async fn release(&self, created: &[Created]) {
-        let remove = self.keep == Keep::Never && !self.stop.is_cancelled();
-        if remove {
+    /// Where objects may be kept they stay until the end: with [`Keep::Failed`] a later check may still want them.
+    fn may_remove(&self) -> bool {
+        self.keep == Keep::Never && !self.stop.is_cancelled()
+    }
+
+    /// Removes the check's own objects.
+    async fn remove_own(&self, created: &[Created]) {
+        if self.may_remove() {
             // What cannot be removed now is removed at the run's end, which reports what is left.
             join_all(created.iter().map(|created| delete(&self.stage.client, created))).await;
         }
+    }
+
+    /// Removes the fixtures that nobody needs any more.
+    async fn release(&self) {
+        let remove = self.may_remove();
         for awaited in &self.planned.waits {
             let Some(fixture) = self.stage.fixtures.get(&awaited.key) else { continue };
             // Pods on Windows hosts stay to the end: whatever fails later is looked into through them.

@@ -38,7 +38,11 @@ pub(super) async fn collect(
     notes: &Notes,
     folder: Option<&Path>,
 ) -> Vec<Evidence> {
-    let relative = PathBuf::from("evidence").join(planned.id.check.suite()).join(planned.id.local_name());
+    let of_round = match stage.round {
+        1 => PathBuf::from("evidence"),
+        round => PathBuf::from("evidence").join(format!("round-{round}")),
+    };
+    let relative = of_round.join(planned.id.check.suite()).join(planned.id.local_name());
     let mut files: Vec<(&str, String, String)> = Vec::new();
     if !notes.transcript.is_empty() {
         files.push(("probes.txt", "commands and their outputs".to_owned(), notes.transcript.join("\n")));

@@ -10,7 +10,7 @@ use std::{
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use tokio::{
-    sync::{OnceCell, watch},
+    sync::{Mutex, OnceCell, watch},
     time::Instant,
 };
 use winconform_manifests::{Kind, Object};
@@ -26,6 +26,7 @@ use super::{
 };
 use crate::{
     blame::Trouble,
+    budgets::Budget,
     check::{self, Spread},
     cluster::{Created, Facts, NodeFacts, Os, create, delete},
     journal::millis,
@@ -42,6 +43,8 @@ pub struct LiveFixture {
     pub(crate) planned: PlannedFixture,
     state: watch::Sender<State>,
     users: AtomicUsize,
+    /// How often it was started again; held while it is.
+    restarts: Mutex<u32>,
 }
 
 /// What a fixture came to.
@@ -70,7 +73,13 @@ pub struct Ready {
 
 impl LiveFixture {
     pub(crate) fn new(key: FixtureKey, planned: PlannedFixture, users: usize) -> Self {
-        Self { key, planned, state: watch::Sender::new(State::Planned), users: AtomicUsize::new(users) }
+        Self {
+            key,
+            planned,
+            state: watch::Sender::new(State::Planned),
+            users: AtomicUsize::new(users),
+            restarts: Mutex::new(0),
+        }
     }
 
     /// What it came to, so far.
@@ -119,6 +128,35 @@ impl LiveFixture {
                 self.state.send_replace(State::Failed(Arc::new(trouble)));
             }
         }
+    }
+
+    /// Starts it again after it failed, once for all who ask: `before` is how often it had been
+    /// started again when they saw it fail.
+    pub(crate) async fn start_again(&self, stage: &Stage, before: u32) {
+        let mut restarts = self.restarts.lock().await;
+        if *restarts != before || !matches!(self.state(), State::Failed(_)) {
+            return;
+        }
+        *restarts += 1;
+        self.remove(stage).await;
+        // Its objects have the same names, so the old ones must be gone; where they stay it stays failed.
+        let slug = self.key.slug();
+        let gone = until(&stage.views.signal, stage.budgets, &format!("the end of {}", self.key), || {
+            match stage.views.pods.peek(|pods| pods.all().filter(|pod| is_of(pod, &slug)).count()) {
+                0 => Look::Ready(()),
+                left => Look::NotYet(Budget::Terminate, format!("{left} of its pods are still there")),
+            }
+        })
+        .await;
+        if gone.is_ok() {
+            self.state.send_replace(State::Planned);
+            self.start(stage).await;
+        }
+    }
+
+    /// How often it was started again.
+    pub(crate) async fn restarts(&self) -> u32 {
+        *self.restarts.lock().await
     }
 
     /// Gives up before anything was sent, for a trouble of the run's.
@@ -221,6 +259,11 @@ pub(crate) async fn pods_ready(
     .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug), slug, wanted))))
 }
 
+/// Whether a pod is of the fixture, or of the check's own objects, of that slug.
+fn is_of(pod: &Pod, slug: &str) -> bool {
+    pod.metadata.labels.as_ref().and_then(|labels| labels.get(FIXTURE_LABEL)).is_some_and(|own| own == slug)
+}
+
 /// The fixture's pods that are not on their way out.
 pub(crate) fn fixture_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
     let mut pods = labelled_pods(views, slug);
@@ -230,9 +273,7 @@ pub(crate) fn fixture_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
 
 /// All pods of that slug, those on their way out among them.
 pub(crate) fn labelled_pods(views: &Views, slug: &str) -> Vec<Arc<Pod>> {
-    let ours = |pod: &&Arc<Pod>| {
-        pod.metadata.labels.as_ref().and_then(|labels| labels.get(FIXTURE_LABEL)).is_some_and(|own| own == slug)
-    };
+    let ours = |pod: &&Arc<Pod>| is_of(pod, slug);
     views.pods.peek(|pods| pods.all().filter(ours).cloned().collect())
 }
 
@@ -265,7 +306,7 @@ fn look_at_pods(
         return Look::Hopeless(cause);
     }
     let (budget, seen) =
-        waiting.unwrap_or_else(|| (crate::budgets::Budget::Schedule, format!("{} of {wanted} pods exist", pods.len())));
+        waiting.unwrap_or_else(|| (Budget::Schedule, format!("{} of {wanted} pods exist", pods.len())));
     Look::NotYet(budget, format!("{} of {wanted} pods ready; {seen}", ready.len()))
 }
 
@@ -394,7 +435,7 @@ impl Timeline {
                 node,
                 phases: self.phases.clone(),
                 images: images_of(pod),
-                round: 1,
+                round: stage.round,
             }));
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct Stage {
     pub(crate) budgets: Budgets,
     pub(crate) journal: Journal,
     pub(crate) names: Names,
+    /// The round, counted from 1.
+    pub(crate) round: u32,
     pub(crate) views: Views,
     pub(crate) fixtures: BTreeMap<FixtureKey, Arc<LiveFixture>>,
     pub(crate) cluster_time: ClusterTime,

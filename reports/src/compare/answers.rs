@@ -91,7 +91,8 @@ impl Paired {
 
 impl Told {
     fn take(&mut self, base: &Snapshot, candidate: &Snapshot, known: Option<&Answered>, now: Option<&Answered>) {
-        let asked = now.and_then(|now| candidate.check_of(now)).or_else(|| known.and_then(|known| base.check_of(known)));
+        let asked =
+            now.and_then(|now| candidate.check_of(now)).or_else(|| known.and_then(|known| base.check_of(known)));
         let Some(AskedCheck { check, title, level }) = asked else { return };
         let before = Standing::of(known, *level);
         let after = Standing::of(now, *level);

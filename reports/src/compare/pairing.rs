@@ -120,13 +120,14 @@ impl Pairing {
     }
 
     pub(super) fn unpaired(&self, base: &Snapshot, candidate: &Snapshot) -> Unpaired {
-        let (targets, nodes) = (taken(&self.targets, candidate.targets.len()), taken(&self.nodes, candidate.nodes.len()));
+        let (targets, nodes) =
+            (taken(&self.targets, candidate.targets.len()), taken(&self.nodes, candidate.nodes.len()));
         let lone_base = |target: Option<u32>, node: Option<u32>| {
-            target.is_some_and(|target| self.target(target).is_none()) || node.is_some_and(|node| self.node(node).is_none())
+            target.is_some_and(|target| self.target(target).is_none())
+                || node.is_some_and(|node| self.node(node).is_none())
         };
-        let free = |taken: &[bool], place: Option<u32>| {
-            place.is_some_and(|place| taken.get(place as usize) == Some(&false))
-        };
+        let free =
+            |taken: &[bool], place: Option<u32>| place.is_some_and(|place| taken.get(place as usize) == Some(&false));
         let of_base = base.answers.iter().filter(|answer| lone_base(answer.target, answer.node)).count();
         let of_candidate = (candidate.answers.iter())
             .filter(|answer| free(&targets, answer.target) || free(&nodes, answer.node))
@@ -182,7 +183,8 @@ impl Free<'_> {
     fn take_called(&mut self, name: &str) -> Result<usize, PairingError> {
         let all = 0..self.snapshot.targets.len();
         let exact: Vec<usize> = all.clone().filter(|&place| self.name(place) == name).collect();
-        let fitting = if exact.is_empty() { all.filter(|&place| self.name(place).starts_with(name)).collect() } else { exact };
+        let fitting =
+            if exact.is_empty() { all.filter(|&place| self.name(place).starts_with(name)).collect() } else { exact };
         let list = |places: &[usize]| places.iter().map(|&place| self.name(place)).collect::<Vec<_>>().join(", ");
         match fitting.as_slice() {
             [] => {
@@ -198,9 +200,7 @@ impl Free<'_> {
                 self.free.retain(|&free| free != place);
                 Ok(place)
             }
-            several => {
-                Err(PairingError::Ambiguous { side: self.side, name: name.to_owned(), fitting: list(several) })
-            }
+            several => Err(PairingError::Ambiguous { side: self.side, name: name.to_owned(), fitting: list(several) }),
         }
     }
 }
@@ -232,7 +232,8 @@ fn targets(
     }
     for one in ours.free.clone() {
         let build = ours.build(one);
-        let alike = |side: &Free<'_>| side.free.iter().copied().filter(|&place| side.build(place) == build).collect::<Vec<_>>();
+        let alike =
+            |side: &Free<'_>| side.free.iter().copied().filter(|&place| side.build(place) == build).collect::<Vec<_>>();
         // Of several nothing says which stands for which: the user must.
         if let ([_], [other]) = (alike(&ours).as_slice(), alike(&theirs).as_slice()) {
             pair(&mut ours, &mut theirs, one, *other, PairedBy::Build);
@@ -245,11 +246,7 @@ fn targets(
 }
 
 /// Pairs nodes within their targets, and those without one within their operating system.
-fn nodes(
-    base: &Snapshot,
-    candidate: &Snapshot,
-    targets: &[Option<(u32, PairedBy)>],
-) -> Vec<Option<(u32, PairedBy)>> {
+fn nodes(base: &Snapshot, candidate: &Snapshot, targets: &[Option<(u32, PairedBy)>]) -> Vec<Option<(u32, PairedBy)>> {
     let ours = by_group(base);
     let theirs = by_group(candidate);
     let mut pairs = vec![None; base.nodes.len()];

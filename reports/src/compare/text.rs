@@ -6,11 +6,9 @@ use super::{
 };
 use crate::{
     report::Rate,
-    text::{
-        Style,
-        layout::{Page, seconds},
-    },
+    text::{Style, layout::Page},
     verdict::VerdictKind,
+    words::seconds,
 };
 
 /// More than this of a kind nobody reads on a terminal; the JSON has all.
@@ -166,8 +164,7 @@ fn environment(page: &mut Page, comparison: &Comparison) {
     for difference in comparison.environment.iter().take(SHOWN) {
         let on = if difference.on.is_empty() { String::new() } else { format!(" on {}", listed(&difference.on)) };
         let value = |value: &Option<String>| value.clone().unwrap_or_else(|| "nothing".to_owned());
-        let line =
-            format!("{}: {} → {}{on}", difference.what, value(&difference.base), value(&difference.candidate));
+        let line = format!("{}: {} → {}{on}", difference.what, value(&difference.base), value(&difference.candidate));
         page.item("", "", &line);
     }
     more(page, comparison.environment.len());

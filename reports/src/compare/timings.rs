@@ -112,11 +112,7 @@ fn samples(snapshot: &Snapshot, translate: impl Fn(u32) -> Option<u32>) -> BTree
 }
 
 /// The place of a pod's target; the outer `None` where the target has no counterpart.
-fn place_of(
-    snapshot: &Snapshot,
-    target: Option<&str>,
-    translate: &impl Fn(u32) -> Option<u32>,
-) -> Option<Option<u32>> {
+fn place_of(snapshot: &Snapshot, target: Option<&str>, translate: &impl Fn(u32) -> Option<u32>) -> Option<Option<u32>> {
     let Some(name) = target else { return Some(None) };
     let place = snapshot.targets.iter().position(|target| target.name == name)?;
     translate(u32::try_from(place).ok()?).map(Some)

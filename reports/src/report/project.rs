@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::{
-    CheckResult, Counts, Fixture, REPORT_SCHEMA, Report, Run,
+    CheckResult, Counts, Fixture, REPORT_SCHEMA, Report, Run, baseline,
     matrix::{Probes, crossings},
     rounds::{Asked, together},
 };
 use crate::{
+    compare::{self, Snapshot},
     disposition::{Answer, Disposition, Policy, RunResult, Weighed, sum_up},
     event::{
         Cell, Event, Finished, FixtureState, NodeTold, Observed, Plan, PlannedResult, PodTimeline, Record, RunFinished,
@@ -46,7 +47,7 @@ impl Report {
         };
         let today = story.started.map(|started| started.started.to_zoned(jiff::tz::TimeZone::UTC).date());
         let known_failures = known_failures::apply(&policy.known_failures, &mut results, &findings, &nodes, today);
-        Self {
+        let mut report = Self {
             schema: REPORT_SCHEMA.to_owned(),
             run: story.run(policy, aborted, &results, &plan),
             cluster,
@@ -57,11 +58,19 @@ impl Report {
             fixtures: story.fixtures(&plan),
             pods: story.pods.iter().map(|pod| (*pod).clone()).collect(),
             left_out: plan.left_out,
-            leftovers: story.leftovers,
+            leftovers: story.leftovers.clone(),
             known_failures,
             changes: None,
+            comparison: None,
             results,
+        };
+        if let Some(baseline) = story.baseline {
+            report.comparison = baseline::judge(&mut report, baseline);
+            report.changes = report.comparison.as_deref().map(compare::changes);
+            let Run { policy, aborted, .. } = report.run.clone();
+            report.run = story.run(policy, aborted, &report.results, &story.plan.cloned().unwrap_or_default());
         }
+        report
     }
 }
 
@@ -81,6 +90,7 @@ struct Story<'a> {
     leftovers: Vec<String>,
     end: Option<&'a RunFinished>,
     told: Vec<&'a NodeTold>,
+    baseline: Option<&'a Snapshot>,
     last_ms: u64,
 }
 
@@ -111,7 +121,7 @@ impl<'a> Story<'a> {
                 }
                 Event::CleanedUp { left } => story.leftovers.extend(left.iter().cloned()),
                 Event::RunFinished(end) => story.end = Some(end),
-                Event::BaselineGiven(_) => {}
+                Event::BaselineGiven(baseline) => story.baseline = Some(baseline),
                 Event::RoundStarted { round: next } => round = *next,
                 Event::NodeTold(told) => story.told.push(told),
             }

@@ -1,0 +1,116 @@
+//! `winconform compare`: what changed between two runs.
+
+use std::{path::PathBuf, str::FromStr};
+
+use clap::Args;
+use winconform_reports::{
+    compare::{self, AskedPair, Comparison, FailOn, markdown::markdown, read_run, text},
+    write::{check_writable, write_whole},
+};
+
+use crate::{error::CliError, terminal::Terminal};
+
+/// Say what changed between two runs.
+///
+/// The base is the run that is known to be good, the candidate the one in
+/// question; each is a run's folder, its events.ndjson, or its JSON report. Targets
+/// are paired by name, else by build, else the single one that is left on each side:
+/// the patch level, the runtime and the kubelet are what a new build changes.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Exit codes:
+  0  no regression
+  1  a regression, or what --fail-on names
+  2  a run cannot be read, or the command line is wrong
+  3  the two runs have no answer in common
+
+Examples:
+  winconform compare target/winconform/good target/winconform/latest
+  winconform compare good.json new.json --pair 10.0.20348=10.0.26100 --fail-on regressed,slower
+  winconform compare good.json new.json --report markdown=changes.md --report json=changes.json")]
+pub struct CompareArguments {
+    /// The run that is known to be good.
+    base: PathBuf,
+    /// The run in question.
+    candidate: PathBuf,
+    /// Which target stands for which, by the beginnings of their names (repeatable).
+    #[arg(long, value_name = "BASE=CANDIDATE")]
+    pair: Vec<AskedPair>,
+    /// What the exit code 1 is for, joined by commas: `regressed`, `new-failure`, `other-reason`, `newly-flaky`,
+    /// `coverage-lost`, `limitation-lifted`, `finding-new`, `slower`, …; or `none`.
+    #[arg(long, value_name = "LIST", default_value_t)]
+    fail_on: FailOn,
+    /// Write the comparison: `markdown=FILE` or `json=FILE` (repeatable).
+    #[arg(long, value_name = "FORMAT=PATH")]
+    report: Vec<ComparisonFile>,
+}
+
+/// What a comparison is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Markdown,
+    Json,
+}
+
+/// A comparison to write, as `FORMAT=PATH`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct ComparisonFile {
+    format: Format,
+    path: PathBuf,
+}
+
+impl FromStr for ComparisonFile {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, path) = text
+            .split_once('=')
+            .filter(|(_, path)| !path.is_empty())
+            .ok_or_else(|| format!("`{text}` is not of the form FORMAT=PATH, for example `markdown=changes.md`"))?;
+        let format = match format {
+            "markdown" => Format::Markdown,
+            "json" => Format::Json,
+            other => return Err(format!("`{other}` is no format of a comparison (one of markdown, json)")),
+        };
+        Ok(Self { format, path: PathBuf::from(path) })
+    }
+}
+
+/// Compares, writes what was asked for, prints the text, and gives the exit code.
+///
+/// # Errors
+///
+/// When a run cannot be read, the targets not be paired as asked, or a file not be written.
+pub fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<u8, CliError> {
+    for file in &arguments.report {
+        check_writable(&file.path)?;
+    }
+    let (base, candidate) = (read_run(&arguments.base)?, read_run(&arguments.candidate)?);
+    let comparison = compare::compare(&base.snapshot, &candidate.snapshot, &arguments.pair)?;
+    for file in &arguments.report {
+        write_whole(&file.path, &rendered(&comparison, file.format)?)?;
+    }
+    let notes = base.notes.into_iter().chain(candidate.notes).collect();
+    terminal.out(&text::text(&comparison, &text::Options { style: terminal.style(), width: terminal.width(), notes }));
+    Ok(comparison.exit_code(&arguments.fail_on))
+}
+
+fn rendered(comparison: &Comparison, format: Format) -> Result<String, CliError> {
+    match format {
+        Format::Markdown => Ok(markdown(comparison)),
+        Format::Json => comparison.to_json().map_err(CliError::Json),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_needs_a_format_and_a_path() {
+        assert!("markdown=a=b.md".parse::<ComparisonFile>().is_ok());
+        for bad in ["markdown", "markdown=", "junit=x.xml", "=x"] {
+            assert!(bad.parse::<ComparisonFile>().is_err(), "{bad}");
+        }
+    }
+}
