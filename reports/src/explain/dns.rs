@@ -62,11 +62,8 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn asked<'a>(check: &'a str, seen: &'a Observation) -> Option<(&'a str, Asked<'a>)> {
-    let Observation::Name { source, node, name, asked, server, outcome } = seen else { return None };
-    let at = server.as_deref().map(|server| format!(" ({server})")).unwrap_or_default();
-    let words =
-        format!("{} on {node} asked {}{at} for {name}: {}", source.as_words(), asked.as_words(), outcome.as_words());
-    Some((node, Asked { check, server: server.as_deref(), by: *asked, outcome, words }))
+    let Observation::Name { node, asked, server, outcome, .. } = seen else { return None };
+    Some((node, Asked { check, server: server.as_deref(), by: *asked, outcome, words: seen.words() }))
 }
 
 fn cause(asked: &[Asked<'_>]) -> Cause {

@@ -27,16 +27,27 @@ pub(in crate::probe) fn read(output: &str) -> Lookup {
     if addresses.is_empty() { Lookup::unclear(output) } else { Lookup::Found(addresses) }
 }
 
-/// `FullyQualifiedErrorId : ID,…`, with lines joined again that were broken in its middle.
+/// `FullyQualifiedErrorId : ID,…`.
 fn error_id(output: &str) -> Option<String> {
-    const LABEL: &str = "FullyQualifiedErrorId : ";
-    let joined = || output.replace("\r\n", "\n").replace("\n   ", "");
-    let text = if output.contains(LABEL) { output.to_owned() } else { joined() };
-    let (_, rest) = text.split_once(LABEL)?;
-    // The command's name follows the comma; without it the line was broken within the id.
-    let whole = if rest.contains(',') { rest.to_owned() } else { joined().split_once(LABEL)?.1.to_owned() };
-    let id: String = whole.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+    let text = unbroken(output);
+    let (_, rest) = text.split_once("FullyQualifiedErrorId : ")?;
+    let id: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
     (!id.is_empty()).then_some(id)
+}
+
+/// Joins lines that were broken at the margin: what goes on begins with three blanks.
+fn unbroken(output: &str) -> String {
+    let mut text = String::with_capacity(output.len());
+    for line in output.lines() {
+        match line.strip_prefix("   ").filter(|rest| !rest.starts_with(' ') && !rest.is_empty()) {
+            Some(rest) => text.push_str(rest),
+            None => {
+                text.push('\n');
+                text.push_str(line);
+            }
+        }
+    }
+    text
 }
 
 /// The addresses of rows of type A and AAAA, by the columns that the line of dashes shows.
