@@ -183,13 +183,13 @@ pub async fn exec(
     let Limits { start, run } = limits;
     let process = tokio::time::timeout(start, pods.exec(&pod.name, command.to_vec(), &params))
         .await
-        .map_err(|_| ExecError::Unanswered { node: pod.node.clone(), pod: named(), limit: start })?
+        .map_err(|_elapsed| ExecError::Unanswered { node: pod.node.clone(), pod: named(), limit: start })?
         .map_err(|error| ExecError::Refused { node: pod.node.clone(), pod: named(), error: Box::new(error.into()) })?;
     let accepted = Instant::now();
     started();
     let (stdout, stderr, status) = tokio::time::timeout(run, drain(process))
         .await
-        .map_err(|_| ExecError::TimedOut { node: pod.node.clone(), pod: named(), limit: run })?;
+        .map_err(|_elapsed| ExecError::TimedOut { node: pod.node.clone(), pod: named(), limit: run })?;
     let lost = |detail: &str| ExecError::Lost { node: pod.node.clone(), pod: named(), detail: detail.to_owned() };
     let status = status.ok_or_else(|| lost("the connection ended without a status"))?;
     let exit_code =

@@ -31,7 +31,7 @@ impl FromStr for HostPort {
             Some(inner) => matches!(inner.parse(), Ok(IpAddr::V6(_))),
             None => is_name(host),
         };
-        let port: u16 = port.parse().map_err(|_| bad())?;
+        let port: u16 = port.parse().map_err(|_no_number| bad())?;
         if !fits || port == 0 {
             return Err(bad());
         }

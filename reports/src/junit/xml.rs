@@ -133,9 +133,8 @@ fn element(start: &BytesStart<'_>, at: u64) -> Result<Element, XmlError> {
     let syntax = |error| XmlError::Syntax { at, error };
     let mut element = Element { name: start.name().as_ref().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
-        let attribute = attribute.map_err(quick_xml::Error::from).map_err(syntax)?;
-        let value =
-            attribute.normalized_value(XmlVersion::Explicit1_0).map_err(quick_xml::Error::from).map_err(syntax)?;
+        let attribute = attribute.map_err(|error| syntax(error.into()))?;
+        let value = attribute.normalized_value(XmlVersion::Explicit1_0).map_err(syntax)?;
         check_characters(&value)?;
         element.attributes.push((attribute.key.as_ref().to_owned(), value.into_owned()));
     }

@@ -47,7 +47,7 @@ impl Named {
     pub(super) async fn learn(cx: &Context, sources: &[PodRef]) -> Result<Self, Trouble> {
         let bare = cx.fixture(&WIN_WEBSERVER)?.key.slug();
         let ip = service_ip(cx, &WIN_WEBSERVER)?;
-        let ip = ip.parse().map_err(|_| Trouble::Unexpected(format!("the Service's IP `{ip}` is none")))?;
+        let ip = ip.parse().map_err(|_no_address| Trouble::Unexpected(format!("the Service's IP `{ip}` is none")))?;
         let namespace = cx.namespace().to_owned();
         let asked = join_all(sources.iter().map(|pod| cx.resolver_of(pod))).await;
         let resolvers: Vec<Option<Resolver>> = asked.into_iter().map(|told| told.ok().flatten()).collect();
