@@ -7,18 +7,26 @@
 //! the originals; what a program prints is decided here and nowhere else.
 
 mod cmd;
+mod crictl;
 mod curl;
+mod effort;
 mod environment;
+mod event_log;
 mod files;
+mod hns;
 mod io;
 mod ipconfig;
 mod klist;
 mod line;
 mod link;
+mod machine;
+mod machine_log;
+mod meter;
 mod net;
 mod nltest;
 mod nslookup;
 mod ping;
+mod plumbing;
 mod powershell;
 mod sh;
 mod unix;
@@ -40,6 +48,9 @@ pub(crate) use self::{
     io::{Chunk, Io, Output, Sink, Stdin, Stream},
     line::escape_all,
     link::{Link, NetworkLink},
+    machine::{Contained, Entry, LoadBalancer, Machine, Picture, Sandbox},
+    machine_log::HostFiles,
+    meter::{Allowance, Meter, Sample},
 };
 use crate::{
     clock::Clock,
@@ -142,6 +153,10 @@ pub(crate) struct Session {
     pub(crate) clock: Clock,
     /// Which defects are in force, for programs that are part of a cluster's machinery.
     pub(crate) faults: FaultBoard,
+    /// What the container's processes use.
+    pub(crate) meter: Meter,
+    /// The node, for programs that run on it.
+    pub(crate) machine: Option<Arc<dyn Machine>>,
 }
 
 impl Session {
@@ -245,6 +260,7 @@ pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> B
             "klist" => klist::main(session, arguments, io).await,
             "net" => net::main(session, arguments, io).await,
             "ipconfig" => ipconfig::main(session, arguments, io).await,
+            "crictl" => crictl::main(session, arguments, io).await,
             "pause" | "agnhost" | "servicemonitor" | "k8s-gmsa-webhook" => {
                 image::serve(session, &name, arguments, io).await
             }

@@ -21,6 +21,7 @@ use thiserror::Error;
 
 use self::reference::{InvalidReference, Reference, Version};
 pub(crate) use self::{
+    kit::HOST,
     platform::HostPlatform,
     web_server::{Script, listen_and_count},
 };

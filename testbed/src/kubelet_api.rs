@@ -7,6 +7,7 @@ mod error;
 mod exec;
 mod logs;
 mod port_forward;
+mod stats;
 mod tls;
 
 use std::{
@@ -49,11 +50,14 @@ struct Caller {
 /// Serves the kubelet API of one node until the testbed ends, except while a fault keeps the port closed.
 pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> Infallible {
     let mut faults = host.world.faults.changed();
+    let mut power = host.power_changes();
     let router = router(host.clone());
     let acceptor = TlsAcceptor::from(tls);
     loop {
         faults.borrow_and_update();
+        let on = power.borrow_and_update().is_on();
         let listening = match host.effects().kubelet {
+            _ if !on => None,
             KubeletApi::Refuses => {
                 host.effects_showed(|effect| effect.kubelet == Some(KubeletApi::Refuses));
                 None
@@ -66,8 +70,10 @@ pub(crate) async fn serve(host: Arc<Host>, tls: Arc<rustls::ServerConfig>) -> In
             continue;
         }
         let _port = listening.map(|handler| host.world.network.listen_on_node(&host.facts, KUBELET_PORT, handler));
-        if faults.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            Ok(()) = faults.changed() => {}
+            Ok(()) = power.changed() => {}
+            else => std::future::pending::<()>().await,
         }
     }
 }
@@ -171,6 +177,7 @@ fn router(host: Arc<Host>) -> Router {
         .route("/portForward/{namespace}/{pod}/{uid}", get(port_forward::port_forward_by_uid).post(exec::spdy))
         .route("/healthz", get(|| async { "ok" }))
         .route("/pods", get(pods))
+        .route("/stats/summary", get(stats::summary))
         .layer(middleware::from_fn(authenticate))
         .with_state(host)
 }

@@ -73,6 +73,19 @@ const DNS_PATIENCE: Duration = Duration::from_secs(10);
 /// The first port that clients connect from.
 const FIRST_EPHEMERAL: u16 = 49152;
 
+/// A Service as kube-proxy programs it.
+#[derive(Debug, Clone)]
+pub(crate) struct ServiceWithBackends {
+    /// `namespace/name`.
+    pub(crate) name: String,
+    /// Its addresses inside the cluster.
+    pub(crate) addresses: Vec<Ipv4Addr>,
+    /// Its load balancers' addresses.
+    pub(crate) load_balancers: Vec<Ipv4Addr>,
+    /// Its ports, and who answers on them.
+    pub(crate) ports: Vec<(ServicePort, Vec<Backend>)>,
+}
+
 /// The virtual network of one testbed. Clones share it.
 #[derive(Debug, Clone)]
 pub struct Network {
@@ -139,6 +152,11 @@ impl Network {
         }
     }
 
+    /// Takes a pod's address away that is to get another one.
+    pub fn disconnect(&self, uid: &str) {
+        self.inner.members.detach(uid);
+    }
+
     /// Opens a port of a pod, until the guard is dropped.
     pub fn listen(&self, pod: &PodFacts, port: u16, handler: Handler) -> ListenGuard {
         self.inner.members.listen(SocketAddrV4::new(pod.ip, port), Some(&pod.uid), handler)
@@ -182,6 +200,23 @@ impl Network {
     pub fn remove_slice(&self, namespace: &str, slice: &str) {
         let slice = (namespace.to_owned(), slice.to_owned());
         self.inner.change_services(|table, now| table.remove_slice(&slice, now));
+    }
+
+    /// All Services, with who answers for each port.
+    #[must_use]
+    pub(crate) fn services(&self) -> Vec<ServiceWithBackends> {
+        let table = self.inner.services();
+        let whole = |service: &Service| ServiceWithBackends {
+            name: format!("{}/{}", service.name.namespace, service.name.name),
+            addresses: service.addresses.clone(),
+            load_balancers: service.load_balancers.clone(),
+            ports: service
+                .ports
+                .iter()
+                .map(|port| (port.clone(), table.backends(&service.name, port, None)))
+                .collect(),
+        };
+        table.iter().map(whole).collect()
     }
 
     /// Connects, waiting at most `timeout` of real (unscaled) time.

@@ -4,7 +4,9 @@ mod address;
 mod heartbeat;
 mod host;
 mod lease;
+mod machine;
 mod object;
+mod power;
 mod recorder;
 
 use std::{
@@ -31,6 +33,7 @@ use tokio_util::sync::CancellationToken;
 pub(crate) use self::{
     address::{Block, Exhausted},
     host::Host,
+    machine::NodeMachine,
     object::{KUBELET_PORT, handlers},
     recorder::Kind,
 };
@@ -119,7 +122,7 @@ pub fn objects(shape: &Shape) -> Vec<Node> {
             external_ip: None,
         };
         let conditions = object::conditions(&effects, &[], Timestamp::UNIX_EPOCH);
-        object::node(node, &facts, object::status(node, &facts, &[], &effects, conditions))
+        object::node(node, &facts, object::status(node, &facts, &[], &effects, power::FIRST_BOOT, conditions))
     };
     shape.nodes.iter().enumerate().map(one).collect()
 }
@@ -265,7 +268,7 @@ async fn register(host: &Host) -> Result<String, NodeError> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let effects = crate::fault::NodeEffects::default(); // faults are applied to a registered node
     let conditions = object::conditions(&effects, &[], Timestamp::now());
-    let mut status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, conditions);
+    let mut status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, host.power().boots, conditions);
     host.publish(&mut status);
     let node = object::node(&host.shape, &host.facts, status);
     let mut attempt = 0;

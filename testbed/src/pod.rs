@@ -17,6 +17,7 @@ mod log;
 mod probe;
 mod process;
 mod pull;
+mod resources;
 mod sandbox;
 mod state;
 mod status;
@@ -45,7 +46,8 @@ pub(crate) use self::{
     cell::Cell,
     exec::{Exec, ExecError},
     log::{Line, Log},
-    state::Doing,
+    resources::thousandths,
+    state::{Doing, Record},
 };
 use crate::{
     node::{Host, NodeError},

@@ -9,7 +9,7 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{Adapter, Environment, Exit, Io, Link, Scratch, Session, Sink, Stdin, System, link::Listening, run};
+use super::{Adapter, Allowance, Environment, Exit, Io, Link, Meter, Scratch, Session, Sink, Stdin, System, link::Listening, run};
 use crate::{
     clock::Clock,
     directory::{CredentialSpec, Directory, Member},
@@ -125,6 +125,8 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
         },
         clock: Clock::new(0.0),
         faults: FaultBoard::default(),
+        meter: Meter::new(Allowance { cores: 4.0, memory: Some(800 << 20), idle_cores: 0.0, idle_memory: 0 }),
+        machine: None,
     }
 }
 

@@ -19,11 +19,43 @@ pub(super) const SERVERCORE: Kit = &[
     "net",
     "nltest",
     "klist",
+    "netstat",
+    "route",
+    "shutdown",
+    "tasklist",
+    "wevtutil",
+];
+
+/// A node itself, for HostProcess containers: Windows Server with the tools of node images.
+pub(crate) const HOST: Kit = &[
+    "cmd",
+    "powershell",
+    "curl",
+    "ping",
+    "nslookup",
+    "ipconfig",
+    "whoami",
+    "hostname",
+    "timeout",
+    "where",
+    "findstr",
+    "more",
+    "net",
+    "nltest",
+    "klist",
+    "netstat",
+    "route",
+    "shutdown",
+    "tasklist",
+    "wevtutil",
+    "crictl",
+    "hnsdiag",
+    "pause",
 ];
 
 /// Nano Server: no PowerShell, no nslookup.
 pub(super) const NANOSERVER: Kit =
-    &["cmd", "curl", "ping", "ipconfig", "whoami", "hostname", "where", "findstr", "more"];
+    &["cmd", "curl", "ping", "ipconfig", "whoami", "hostname", "where", "findstr", "more", "tasklist"];
 
 /// Server Core with the web server and the program that watches it.
 pub(super) const IIS: Kit = &[
@@ -42,6 +74,11 @@ pub(super) const IIS: Kit = &[
     "net",
     "nltest",
     "klist",
+    "netstat",
+    "route",
+    "shutdown",
+    "tasklist",
+    "wevtutil",
     "servicemonitor",
 ];
 

@@ -74,7 +74,7 @@ struct Wanted {
 }
 
 fn start(
-    host: &Host,
+    host: &Arc<Host>,
     namespace: &str,
     pod: &str,
     container: &str,
@@ -95,7 +95,13 @@ fn start(
         Err(ExecError::NotRunning { .. }) => return Err(missing()),
         other => other,
     };
-    Ok(upgrade.on_upgrade(move |socket| serve(socket, prepared, wanted)))
+    let host = host.clone();
+    Ok(upgrade.on_upgrade(move |socket| async move {
+        tokio::select! {
+            () = serve(socket, prepared, wanted) => {}
+            () = host.went_down() => {} // with everything on it
+        }
+    }))
 }
 
 async fn serve(socket: WebSocket, prepared: Result<Exec, ExecError>, wanted: Wanted) {

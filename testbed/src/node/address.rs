@@ -25,6 +25,11 @@ impl Block {
         Some(Self { first, count })
     }
 
+    /// It as text, `10.244.3.0/24`.
+    pub(super) fn range(self) -> String {
+        format!("{}/{}", Ipv4Addr::from(self.first), 32 - self.count.trailing_zeros())
+    }
+
     /// The addresses for pods: not the network's, the gateway's or the broadcast one.
     fn pods(self) -> std::ops::Range<u32> {
         self.first + 2..self.first + self.count - 1

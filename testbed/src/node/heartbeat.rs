@@ -31,17 +31,19 @@ pub(super) async fn keep(host: Arc<Host>, mut observed: watch::Receiver<Option<A
     let mut conditions = observed.borrow().as_deref().map(conditions_of).unwrap_or_default();
     let mut applied = NodeEffects::default();
     let mut images = host.images.subscribe();
+    let mut power = host.power_changes();
     loop {
         let due = tokio::select! {
             _ = ticks.tick() => true,
             Ok(()) = faults.changed() => false,
             Ok(()) = images.changed() => true,
+            Ok(()) = power.changed() => true,
             Ok(()) = observed.changed() => contradicted(&observed.borrow_and_update(), &conditions),
         };
         let version = *faults.borrow();
-        let effects = host.effects();
+        let effects = host.effects_now();
         let changed = effects != applied;
-        if effects.lease_stopped || !(due || changed) {
+        if effects.lease_stopped || !host.power().is_on() || !(due || changed) {
             host.world.faults.taken_up(host.name(), version);
             continue; // a fault that stops the heartbeat is remembered only when it heals
         }
@@ -77,7 +79,7 @@ fn shows(host: &Host, effect: &NodeEffect) -> bool {
     let healthy = NodeEffects::default();
     let status = |effects: &NodeEffects| {
         let conditions = object::conditions(effects, &[], Timestamp::UNIX_EPOCH);
-        object::status(&host.shape, &host.facts, &[], effects, conditions)
+        object::status(&host.shape, &host.facts, &[], effects, host.power().boots, conditions)
     };
     let spec =
         |effects: &NodeEffects| taints(object::taints(&host.shape), object::taints(&host.shape), effects, &healthy);
@@ -108,7 +110,7 @@ async fn post(
 ) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let images = host.images.list();
-    let mut status = object::status(&host.shape, &host.facts, &images, effects, conditions.to_vec());
+    let mut status = object::status(&host.shape, &host.facts, &images, effects, host.power().boots, conditions.to_vec());
     host.publish(&mut status);
     status.addresses = None; // a strategic merge of addresses corrupts them (kubernetes 79391), and they never change
     let order = conditions.iter().map(|c| json!({"type": c.type_})).collect::<Vec<_>>();

@@ -1,18 +1,23 @@
 //! What the parts of one virtual node share.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
 };
 
-use k8s_openapi::api::core::v1::{DaemonEndpoint, NodeDaemonEndpoints, NodeStatus};
+use k8s_openapi::{
+    api::core::v1::{DaemonEndpoint, NodeDaemonEndpoints, NodeStatus},
+    apimachinery::pkg::api::resource::Quantity,
+};
 use tokio::sync::watch;
 
 use super::{
     address::{Addresses, Block},
+    object,
+    power::Power,
     recorder::Recorder,
 };
 use crate::{
@@ -20,7 +25,7 @@ use crate::{
     image::{self, HostPlatform, Image},
     kubelet_api::OwnPort,
     network::NodeFacts,
-    pod::Cell,
+    pod::{Cell, thousandths},
     shape::NodeShape,
     world::World,
 };
@@ -37,6 +42,9 @@ pub(crate) struct Host {
     pub(crate) pods: Pods,
     /// The real port of its kubelet API, where the control plane is somebody else's.
     pub(crate) own_port: Option<OwnPort>,
+    pub(super) power: watch::Sender<Power>,
+    /// Whether it is on its way down or up.
+    pub(super) rebooting: AtomicBool,
     block: watch::Sender<Option<Block>>,
     started_pods: AtomicU64,
 }
@@ -53,6 +61,8 @@ impl Host {
             addresses: Addresses::default(),
             pods: Pods::default(),
             own_port: None,
+            power: Power::up(),
+            rebooting: AtomicBool::new(false),
             block: watch::Sender::new(None),
             started_pods: AtomicU64::new(0),
             shape,
@@ -98,6 +108,21 @@ impl Host {
 
     pub(super) fn set_block(&self, block: Block) {
         self.block.send_if_modified(|known| (*known != Some(block)).then(|| *known = Some(block)).is_some());
+    }
+
+    /// All of its memory.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        thousandths(&self.shape.memory).unwrap_or_default() / 1000
+    }
+
+    /// What it leaves for pods.
+    pub(crate) fn allocatable(&self) -> BTreeMap<String, Quantity> {
+        object::allocatable(&self.shape, &self.effects())
+    }
+
+    /// The range of its pods' addresses, where it has one yet.
+    pub(crate) fn pod_range(&self) -> Option<String> {
+        self.block.borrow().map(Block::range)
     }
 
     /// The node's pod addresses, as soon as the controller manager has assigned them.

@@ -33,9 +33,12 @@ pub(super) async fn keep(host: Arc<Host>, uid: String) {
     let mut ticks = tokio::time::interval(host.world.clock.scaled(RENEW).clamp(LEAST, RENEW));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut faults = host.world.faults.changed();
+    let mut power = host.power_changes();
     let mut exists = false;
     loop {
-        if host.effects().lease_stopped {
+        if !host.power().is_on() {
+            // Nothing runs that could.
+        } else if host.effects().lease_stopped {
             host.effects_showed(|effect| effect.lease_stopped);
         } else {
             let renewed =
@@ -52,6 +55,7 @@ pub(super) async fn keep(host: Arc<Host>, uid: String) {
         tokio::select! {
             _ = ticks.tick() => {}
             Ok(()) = faults.changed() => {}
+            Ok(()) = power.changed() => {}
         }
     }
 }

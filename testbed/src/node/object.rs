@@ -95,6 +95,7 @@ pub(super) fn status(
     facts: &NodeFacts,
     images: &[Image],
     effects: &NodeEffects,
+    boots: u32,
     conditions: Vec<NodeCondition>,
 ) -> NodeStatus {
     let address = |kind: &str, address: String| NodeAddress { type_: kind.to_owned(), address };
@@ -105,13 +106,7 @@ pub(super) fn status(
     }
     NodeStatus {
         addresses: Some(addresses),
-        allocatable: Some(resources(
-            shape,
-            &allocatable_cpu(&shape.cpu),
-            &allocatable_memory(&shape.memory),
-            "123221307598",
-            effects,
-        )),
+        allocatable: Some(allocatable(shape, effects)),
         capacity: Some(resources(shape, &shape.cpu, &shape.memory, "133703676Ki", effects)),
         conditions: Some(conditions),
         daemon_endpoints: Some(NodeDaemonEndpoints {
@@ -121,7 +116,7 @@ pub(super) fn status(
         // old the shape says they are.
         declared_features: Some(vec!["ExtendWebSocketsToKubelet".to_owned()]),
         images: Some(images.iter().take(50).map(listed).collect()),
-        node_info: Some(info(shape, effects)),
+        node_info: Some(info(shape, effects, boots)),
         runtime_handlers: Some(
             handlers(shape, effects)
                 .into_iter()
@@ -148,6 +143,11 @@ pub(crate) fn handlers(shape: &NodeShape, effects: &NodeEffects) -> Vec<String> 
         Os::Linux => &["", "runc"],
     };
     effects.handlers.clone().unwrap_or_else(|| names.iter().map(|&name| name.to_owned()).collect())
+}
+
+/// What the node leaves for pods.
+pub(super) fn allocatable(shape: &NodeShape, effects: &NodeEffects) -> BTreeMap<String, Quantity> {
+    resources(shape, &allocatable_cpu(&shape.cpu), &allocatable_memory(&shape.memory), "123221307598", effects)
 }
 
 fn resources(
@@ -179,12 +179,12 @@ fn allocatable_memory(memory: &str) -> String {
     }
 }
 
-fn info(shape: &NodeShape, effects: &NodeEffects) -> NodeSystemInfo {
+fn info(shape: &NodeShape, effects: &NodeEffects, boots: u32) -> NodeSystemInfo {
     let told = &effects.node_info;
     let or = |told: &Option<String>, real: &str| told.clone().unwrap_or_else(|| real.to_owned());
     NodeSystemInfo {
         architecture: or(&told.architecture, &shape.arch),
-        boot_id: or(&told.boot_id, &boot_id(shape)),
+        boot_id: or(&told.boot_id, &boot_id(shape, boots)),
         container_runtime_version: or(&told.container_runtime_version, &shape.runtime),
         kernel_version: or(&told.kernel_version, shape.kernel_version()),
         kube_proxy_version: if is_from(shape, 33) { String::new() } else { shape.kubelet.clone() },
@@ -200,11 +200,11 @@ fn info(shape: &NodeShape, effects: &NodeEffects) -> NodeSystemInfo {
     }
 }
 
-/// Windows counts boots in the registry; Linux invents an id at each.
-fn boot_id(shape: &NodeShape) -> String {
+/// What `bootID` says: Windows counts boots in the registry; Linux invents an id at each.
+pub(super) fn boot_id(shape: &NodeShape, boots: u32) -> String {
     match shape.os {
-        Os::Windows => "8".to_owned(),
-        Os::Linux => uuid(&image::digest(&["boot", &shape.name])),
+        Os::Windows => boots.to_string(),
+        Os::Linux => uuid(&image::digest(&["boot", &shape.name, &boots.to_string()])),
     }
 }
 

@@ -1,6 +1,9 @@
 //! Events as a kubelet reports them: in order, and counted when they repeat.
 
-use std::collections::HashMap;
+use std::{
+    collections::{HashMap, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use jiff::Timestamp;
 use k8s_openapi::{
@@ -14,8 +17,13 @@ use kube::{
 use serde_json::json;
 use tokio::sync::mpsc;
 
+use crate::command::Entry as JournalEntry;
+
 /// How many different events are remembered for counting; beyond that, old ones start anew as they do in client-go's cache.
 const REMEMBERED: usize = 4096;
+
+/// How many events the kubelet's log is taken to hold.
+const JOURNAL: usize = 400;
 
 /// The type of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -48,6 +56,7 @@ struct Entry {
 #[derive(Debug, Clone)]
 pub(crate) struct Recorder {
     queue: mpsc::UnboundedSender<Entry>,
+    journal: Arc<Mutex<VecDeque<JournalEntry>>>,
 }
 
 impl Recorder {
@@ -55,7 +64,34 @@ impl Recorder {
     pub(super) fn start(client: Client, node: String) -> Self {
         let (queue, entries) = mpsc::unbounded_channel();
         tokio::spawn(post(client, node, entries));
-        Self { queue }
+        Self { queue, journal: Arc::default() }
+    }
+
+    /// The newest of what was reported, oldest first: what the kubelet's own log has of it.
+    pub(crate) fn journal(&self) -> Vec<JournalEntry> {
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+
+    fn note(&self, entry: &Entry) {
+        let text = |part: &Option<String>| part.clone().unwrap_or_default();
+        let about = &entry.about;
+        let object = match &about.namespace {
+            Some(namespace) => format!("{namespace}/{}", text(&about.name)),
+            None => text(&about.name),
+        };
+        let mut journal = self.journal.lock().unwrap_or_else(PoisonError::into_inner);
+        journal.push_back(JournalEntry {
+            at: entry.at,
+            kind: text(&about.kind),
+            object,
+            field_path: about.field_path.clone(),
+            class: entry.kind,
+            reason: entry.reason.clone(),
+            message: entry.message.clone(),
+        });
+        if journal.len() > JOURNAL {
+            journal.pop_front();
+        }
     }
 
     /// Reports something about a pod, or about one of its containers by `fieldPath`.
@@ -100,6 +136,7 @@ impl Recorder {
 
     fn record(&self, about: ObjectReference, kind: &'static str, reason: &str, message: String) {
         let entry = Entry { about, kind, reason: reason.to_owned(), message, at: Timestamp::now() };
+        self.note(&entry);
         let _nobody_posts_after_the_end = self.queue.send(entry);
     }
 }

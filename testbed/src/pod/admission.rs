@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 
+use super::resources::Shortage;
 use crate::shape::Os;
 
 /// Why a pod is failed as soon as it is seen.
@@ -19,6 +20,15 @@ impl Rejection {
     fn new(reason: &str, message: impl Into<String>) -> Self {
         Self { reason: reason.to_owned(), message: message.into() }
     }
+}
+
+/// What a pod fails with that its node has no room for, though the scheduler or its owner sent it here.
+pub(crate) fn no_room(short: &Shortage) -> Rejection {
+    let Shortage { resource, requested, used, capacity } = short;
+    let message = format!(
+        "Node didn't have enough resource: {resource}, requested: {requested}, used: {used}, capacity: {capacity}"
+    );
+    Rejection { reason: format!("OutOf{resource}"), message }
 }
 
 /// Decides as `pkg/kubelet/lifecycle/predicate.go` does, in its order.

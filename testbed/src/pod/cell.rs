@@ -2,7 +2,10 @@
 
 use std::{
     net::Ipv4Addr,
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU32, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -20,6 +23,7 @@ use super::{
     status, user,
 };
 use crate::{
+    command::Meter,
     fault::{Outcome, PodEffect, Stage},
     image,
     network::PodFacts,
@@ -34,7 +38,9 @@ pub(crate) struct Cell {
     state: Mutex<State>,
     changed: Notify,
     posted: tokio::sync::Mutex<Option<PodStatus>>,
-    facts: OnceLock<Arc<PodFacts>>,
+    facts: Mutex<Option<Arc<PodFacts>>>,
+    /// Which sandbox of the pod this is, from 0.
+    attempt: AtomicU32,
     ordinal: u64,
     /// Whether packets get through yet.
     pub(super) network_up: watch::Sender<bool>,
@@ -53,7 +59,8 @@ impl Cell {
             state: Mutex::new(state),
             changed: Notify::new(),
             posted: tokio::sync::Mutex::default(),
-            facts: OnceLock::new(),
+            facts: Mutex::default(),
+            attempt: AtomicU32::new(0),
             ordinal,
             network_up: watch::Sender::new(false),
             stop: watch::Sender::new(None),
@@ -102,12 +109,19 @@ impl Cell {
 
     /// The id that containerd gives the pod's sandbox.
     pub(crate) fn sandbox_id(&self) -> String {
-        image::digest(&["sandbox", &self.uid()])
+        image::digest(&["sandbox", &self.uid(), &self.attempt().to_string()])
     }
 
     /// Looks at the state.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&State) -> T) -> T {
         look(&self.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Whether it holds what it asks for: it was taken, and is not over.
+    pub(crate) fn is_admitted(&self) -> bool {
+        let phase = self.pod().status.as_ref().and_then(|status| status.phase.clone());
+        let over = matches!(phase.as_deref(), Some("Succeeded" | "Failed"));
+        self.read(|state| state.admitted && state.failed.is_none()) && !over
     }
 
     /// Changes the state, and has the status posted.
@@ -120,6 +134,16 @@ impl Cell {
     /// A container's definition.
     pub(crate) fn container(&self, slot: Slot) -> Option<Container> {
         slot.of(&self.pod()).cloned()
+    }
+
+    /// The containers that run, with what they use.
+    pub(crate) fn meters(&self) -> Vec<(String, Meter)> {
+        let pod = self.pod();
+        let of = |state: &State, slot: Slot| {
+            let session = state.record(slot)?.session.as_ref()?;
+            Some((slot.of(&pod)?.name.clone(), session.meter.clone()))
+        };
+        self.read(|state| state.slots().filter_map(|slot| of(state, slot)).collect())
     }
 
     /// The slot of a container by name.
@@ -142,12 +166,32 @@ impl Cell {
 
     /// What the network and the faults know; before there is an address, with none.
     pub(crate) fn facts(&self) -> Arc<PodFacts> {
-        self.facts.get().cloned().unwrap_or_else(|| Arc::new(self.facts_at(Ipv4Addr::UNSPECIFIED)))
+        self.settled().clone().unwrap_or_else(|| Arc::new(self.facts_at(Ipv4Addr::UNSPECIFIED)))
     }
 
     /// Fixes the address that the pod has from now on.
     pub(super) fn settle(&self, ip: Ipv4Addr) -> Arc<PodFacts> {
-        self.facts.get_or_init(|| Arc::new(self.facts_at(ip))).clone()
+        self.settled().get_or_insert_with(|| Arc::new(self.facts_at(ip))).clone()
+    }
+
+    fn settled(&self) -> MutexGuard<'_, Option<Arc<PodFacts>>> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives the address up; the next sandbox is another one.
+    pub(super) fn unsettle(&self) {
+        self.network_up.send_replace(false);
+        let facts = self.settled().take();
+        if let Some(facts) = facts.filter(|facts| !facts.host_network) {
+            self.host.world.network.disconnect(&facts.uid);
+            self.host.addresses.release(facts.ip);
+        }
+        self.attempt.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Which sandbox of the pod this is, from 0.
+    pub(crate) fn attempt(&self) -> u32 {
+        self.attempt.load(Ordering::Relaxed)
     }
 
     fn facts_at(&self, ip: Ipv4Addr) -> PodFacts {
@@ -228,6 +272,7 @@ impl Cell {
     pub(super) async fn keep_posted(&self) {
         loop {
             self.changed.notified().await;
+            self.host.until_on().await;
             if let Err(error) = self.post().await {
                 tracing::debug!(pod = self.full_name(), %error, "status not posted");
                 if !matches!(&error, kube::Error::Api(status) if status.code == 404) {

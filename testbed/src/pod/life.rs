@@ -2,6 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodSpec};
 use kube::{
     Api,
@@ -14,8 +15,8 @@ use super::{
     admission::{self, Rejection},
     cell::Cell,
     container::{self, Completion},
-    sandbox,
-    state::{Slot, is_sidecar},
+    resources, sandbox,
+    state::{Doing, Ended, Slot, is_sidecar},
 };
 use crate::{
     clock::Clock,
@@ -25,6 +26,8 @@ use crate::{
 
 /// How long a pod has to end when nothing else is said, in seconds.
 const GRACE_SECONDS: i64 = 30;
+/// The exit code that containerd gives a container whose end it did not see.
+const UNKNOWN_END: i32 = 255;
 
 /// Lives the pod's life. Dropping the future takes the pod off the node at once.
 pub(super) async fn live(cell: Arc<Cell>) {
@@ -34,6 +37,7 @@ pub(super) async fn live(cell: Arc<Cell>) {
     let work = cell.clone();
     let mut work = AbortOnDropHandle::new(tokio::spawn(async move { run(&work).await }));
     let grace = deletion(&cell).await;
+    cell.host.until_on().await;
     if let Some(effect) = cell.stage(Stage::Stop, |_| ()).await {
         cell.report(&effect);
         if effect.outcome == Outcome::Fails {
@@ -117,6 +121,7 @@ async fn run(cell: &Arc<Cell>) {
         return; // over before this testbed saw it
     }
     let spec = pod.spec.clone().unwrap_or_default();
+    cell.host.until_up().await;
     let admitted = tokio::select! {
         biased;
         _ = cell.stopping() => return,
@@ -135,22 +140,64 @@ async fn run(cell: &Arc<Cell>) {
             None => std::future::pending().await,
         }
     };
-    let mut containers = AbortOnDropHandle::new(tokio::spawn({
+    let start = || {
         let (cell, spec) = (cell.clone(), spec.clone());
-        async move { contain(&cell, &spec).await }
-    }));
-    tokio::select! {
-        _ = &mut containers => {}
-        () = overdue => {
-            let message = "Pod was active on the node longer than the specified deadline";
-            cell.event(Kind::Warning, "DeadlineExceeded", message);
-            cell.update(|state| state.failed = Some(("DeadlineExceeded".to_owned(), message.to_owned())));
-            let grace = spec.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS);
-            cell.stop.send_replace(Some(Duration::from_secs(grace.unsigned_abs())));
-            let _its_end_is_enough = (&mut containers).await;
+        AbortOnDropHandle::new(tokio::spawn(async move { contain(&cell, &spec).await }))
+    };
+    let mut containers = start();
+    tokio::pin!(overdue);
+    loop {
+        tokio::select! {
+            _ = &mut containers => break,
+            () = &mut overdue => {
+                let message = "Pod was active on the node longer than the specified deadline";
+                cell.event(Kind::Warning, "DeadlineExceeded", message);
+                cell.update(|state| state.failed = Some(("DeadlineExceeded".to_owned(), message.to_owned())));
+                let grace = spec.termination_grace_period_seconds.unwrap_or(GRACE_SECONDS);
+                cell.stop.send_replace(Some(Duration::from_secs(grace.unsigned_abs())));
+                let _its_end_is_enough = (&mut containers).await;
+                break;
+            }
+            () = cell.host.went_down() => {
+                drop(std::mem::replace(&mut containers, AbortOnDropHandle::new(tokio::spawn(async {}))));
+                fall(cell);
+                tokio::select! {
+                    _ = cell.stopping() => break,
+                    () = cell.host.until_up() => {}
+                }
+                if spec.restart_policy.as_deref() == Some("Never") {
+                    break;
+                }
+                let message = "Pod sandbox changed, it will be killed and re-created.";
+                cell.event(Kind::Normal, "SandboxChanged", message);
+                containers = start();
+            }
         }
     }
     cell.update(|state| state.sandbox = false);
+}
+
+/// What the kubelet finds of a pod after its node was restarted: containers that ended, nobody knows how.
+fn fall(cell: &Cell) {
+    cell.unsettle();
+    cell.update(|state| {
+        state.sandbox = false;
+        for slot in state.slots() {
+            let Some(record) = state.record_mut(slot) else { continue };
+            record.ready = false;
+            record.session = None;
+            if let Doing::Running { since } = record.doing {
+                record.doing = Doing::Terminated(Ended {
+                    exit_code: UNKNOWN_END,
+                    reason: "Unknown".to_owned(),
+                    message: None,
+                    started: Some(since),
+                    finished: Timestamp::now(),
+                    id: record.id.clone(),
+                });
+            }
+        }
+    });
 }
 
 async fn admit(cell: &Cell, pod: &Pod) -> Result<(), Rejection> {
@@ -164,7 +211,17 @@ async fn admit(cell: &Cell, pod: &Pod) -> Result<(), Rejection> {
                 .unwrap_or_else(|| "Pod was rejected: Unexpected error while attempting to admit pod".to_owned()),
         });
     }
-    admission::admit(pod, cell.os(), &cell.host.facts.labels)
+    let spec = pod.spec.clone().unwrap_or_default();
+    let others: Vec<_> = (cell.host.pods.all().iter())
+        .filter(|other| other.uid() != cell.uid() && other.is_admitted())
+        .map(|other| other.pod())
+        .collect();
+    if let Some(short) = resources::shortage(&spec, &others, &cell.host.allocatable()) {
+        return Err(admission::no_room(&short));
+    }
+    admission::admit(pod, cell.os(), &cell.host.facts.labels)?;
+    cell.update(|state| state.admitted = true);
+    Ok(())
 }
 
 /// The sandbox, the init containers in turn, then all others at once.

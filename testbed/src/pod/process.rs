@@ -14,14 +14,16 @@ use super::{
     identity,
     log::Log,
     pull::Pulled,
-    user::UserError,
+    resources,
+    user::{self, UserError},
     volume::Volumes,
 };
 use crate::{
-    command::{self, Adapter, Exit, Io, Link, NetworkLink, Session, Stdin, System},
+    command::{self, Adapter, Exit, Files, HostFiles, Io, Link, Machine, Meter, NetworkLink, Session, Stdin, System},
     directory::Member,
-    image::Image,
+    image::{self, Image},
     network::search_list,
+    node::NodeMachine,
     shape::Os,
 };
 
@@ -109,6 +111,10 @@ pub(super) async fn configure(
         cell.network_up.subscribe(),
     ));
     let member = Member::new(world.directory.clone(), spec, link.clone(), world.faults.clone(), facts.clone());
+    let host_process = os == Os::Windows && user::is_host_process(&pod, container);
+    let machine: Option<Arc<dyn Machine>> =
+        host_process.then(|| Arc::new(NodeMachine(cell.host.clone())) as Arc<dyn Machine>);
+    let own: Arc<dyn Files> = Arc::new(Volumes::new(world.client.clone(), pod, container, os));
     let session = Session {
         system: match os {
             Os::Windows => System::Windows { version: cell.host.shape.kernel_version().to_owned() },
@@ -117,8 +123,11 @@ pub(super) async fn configure(
         host_name,
         user,
         env,
-        kit: image.kit,
-        files: Arc::new(Volumes::new(world.client.clone(), pod, container, os)),
+        kit: if host_process { image::HOST } else { image.kit },
+        files: match &machine {
+            Some(machine) => Arc::new(HostFiles::new(own, machine.clone())),
+            None => own,
+        },
         link,
         member,
         adapter: Adapter {
@@ -135,6 +144,8 @@ pub(super) async fn configure(
         },
         clock: world.clock.clone(),
         faults: world.faults.clone(),
+        meter: Meter::new(resources::allowance(container, &cell.host.shape)),
+        machine,
     };
     let argv = argv(container, image, &session);
     Ok(Ok(Prepared { session, argv }))

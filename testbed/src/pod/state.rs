@@ -135,6 +135,8 @@ pub(crate) struct State {
     pub(crate) ip: Option<Ipv4Addr>,
     /// Whether the sandbox and its network stand (`PodReadyToStartContainers`).
     pub(crate) sandbox: bool,
+    /// Whether the kubelet took it, so that it holds what it asks for.
+    pub(crate) admitted: bool,
     /// Why the kubelet failed it as a whole: reason and message.
     pub(crate) failed: Option<(String, String)>,
     pub(crate) init: Vec<Record>,
@@ -152,6 +154,7 @@ impl State {
             start_time: Timestamp::now(),
             ip: None,
             sandbox: false,
+            admitted: false,
             failed: None,
             init: init.iter().map(|_| Record::waiting("PodInitializing")).collect(),
             app: spec.containers.iter().map(|_| Record::waiting(reason)).collect(),

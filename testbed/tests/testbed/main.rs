@@ -12,6 +12,7 @@ mod failing_start;
 mod faults;
 mod gmsa;
 mod help;
+mod hosts;
 mod kubelet;
 mod pods;
 mod shapes;

@@ -1,5 +1,7 @@
 //! From a line to what is to be done.
 
+use crate::command::plumbing::{Redirect, Target};
+
 /// How deep parentheses, `if` and `for` may nest.
 const DEEPEST: usize = 32;
 
@@ -53,25 +55,6 @@ pub(super) enum Ask {
     Defined(String),
     /// `a==b` or `a NEQ b`, perhaps in any case.
     Compare { left: String, operator: String, right: String, ignore_case: bool },
-}
-
-/// Where a stream goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redirect {
-    /// 0, 1 or 2.
-    pub(super) handle: u8,
-    pub(super) to: Target,
-}
-
-/// Where to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    /// `&1`.
-    Handle(u8),
-    /// `> file`, `>> file`.
-    File { path: String, append: bool },
-    /// `< file`.
-    Input(String),
 }
 
 /// The line is not well formed; what `cmd` says about it.

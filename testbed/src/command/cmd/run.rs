@@ -4,9 +4,14 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::{
     builtin, parse,
-    parser::{Ask, Condition, Node, Redirect, Target, Values},
+    parser::{Ask, Condition, Node, Values},
 };
-use crate::command::{Environment, Exit, Io, Session, Sink, Stdin, System, line, run_from_shell};
+use crate::command::{
+    effort::Effort,
+    Environment, Exit, Io, Session, Sink, Stdin, System, line,
+    plumbing::{Plumbing, Redirect},
+    run_from_shell,
+};
 
 /// What `%ERRORLEVEL%` says after a command that does not exist.
 const NOT_RECOGNIZED: Exit = 9009;
@@ -16,11 +21,13 @@ pub(super) struct Shell {
     pub(super) session: Session,
     error_level: Exit,
     exit: Option<Exit>,
+    effort: Effort,
 }
 
 impl Shell {
     pub(super) fn new(session: Session) -> Self {
-        Self { session, error_level: 0, exit: None }
+        let effort = Effort::new(&session);
+        Self { session, error_level: 0, exit: None, effort }
     }
 
     /// Whether `exit` was reached.
@@ -72,17 +79,13 @@ impl Shell {
             match node {
                 Node::Empty => 0,
                 Node::Simple { text, redirects } => {
-                    let Some(plumbing) = Plumbing::lay(&self.session, io, redirects).await else {
-                        return self.level(1);
-                    };
+                    let Some(plumbing) = self.lay(io, redirects).await else { return self.level(1) };
                     let code = self.simple(text, &plumbing.io).await;
                     plumbing.finish(&self.session).await;
                     code
                 }
                 Node::Group { inner, redirects } => {
-                    let Some(plumbing) = Plumbing::lay(&self.session, io, redirects).await else {
-                        return self.level(1);
-                    };
+                    let Some(plumbing) = self.lay(io, redirects).await else { return self.level(1) };
                     let code = self.node(inner, &plumbing.io).await;
                     plumbing.finish(&self.session).await;
                     code
@@ -116,6 +119,17 @@ impl Shell {
         .boxed()
     }
 
+    /// The streams after redirections; none when a file cannot be opened, which is said.
+    async fn lay(&self, io: &Io, redirects: &[Redirect]) -> Option<Plumbing> {
+        match Plumbing::lay(&self.session, io, redirects.iter().cloned()).await {
+            Ok(laid) => Some(laid),
+            Err(closed) => {
+                io.stderr.text(format!("{}\r\n", closed.why));
+                None
+            }
+        }
+    }
+
     /// Notes an error level.
     pub(super) fn level(&mut self, code: Exit) -> Exit {
         self.error_level = code;
@@ -128,6 +142,7 @@ impl Shell {
         }
         let argv = line::split(text);
         let Some(program) = argv.first() else { return 0 };
+        self.effort.rest();
         match run_from_shell(&self.session, &argv, io).await {
             Some(code) => self.level(code),
             None => {
@@ -155,8 +170,9 @@ impl Shell {
             if self.left() {
                 break;
             }
-            tokio::task::yield_now().await; // an endless loop must not stop everything else
+            self.effort.step().await;
         }
+        self.effort.rest();
         code
     }
 
@@ -251,58 +267,5 @@ fn value(name: &str, env: &Environment, error_level: Exit) -> Option<String> {
         "DATE" => Some(now().strftime("%a %m/%d/%Y").to_string()),
         "TIME" => Some(now().strftime("%k:%M:%S.00").to_string()),
         _ => None,
-    }
-}
-
-/// The streams of a command after its redirections.
-struct Plumbing {
-    io: Io,
-    files: Vec<(Sink, String, bool)>,
-}
-
-impl Plumbing {
-    /// Applies redirections from left to right; `None` when a file cannot be opened.
-    async fn lay(session: &Session, io: &Io, redirects: &[Redirect]) -> Option<Self> {
-        let mut laid = Self { io: io.clone(), files: Vec::new() };
-        for redirect in redirects {
-            let sink = match &redirect.to {
-                Target::Handle(1) => laid.io.stdout.clone(),
-                Target::Handle(2) => laid.io.stderr.clone(),
-                Target::Handle(_) => continue,
-                Target::Input(path) => {
-                    match session.read(path).await {
-                        Ok(bytes) => laid.io.stdin = Stdin::held(bytes),
-                        Err(error) => {
-                            io.stderr.text(format!("{error}\r\n"));
-                            return None;
-                        }
-                    }
-                    continue;
-                }
-                Target::File { path, .. } if path.eq_ignore_ascii_case("nul") => Sink::Null,
-                Target::File { path, append } => {
-                    if let Err(error) = session.may_write(path).await {
-                        io.stderr.text(format!("{error}\r\n"));
-                        return None;
-                    }
-                    let sink = Sink::keeping();
-                    laid.files.push((sink.clone(), path.clone(), *append));
-                    sink
-                }
-            };
-            match redirect.handle {
-                1 => laid.io.stdout = sink,
-                2 => laid.io.stderr = sink,
-                _ => {}
-            }
-        }
-        Some(laid)
-    }
-
-    async fn finish(self, session: &Session) {
-        for (sink, path, append) in self.files {
-            // It could be opened before; what is lost since then is lost without a word, as on Windows.
-            let _ = session.write(&path, &sink.take(), append).await;
-        }
     }
 }

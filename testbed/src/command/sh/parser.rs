@@ -1,5 +1,7 @@
 //! From a script to what is to be done.
 
+use crate::command::plumbing::{Redirect, Target};
+
 /// How deep loops, conditions and substitutions may nest.
 const DEEPEST: usize = 32;
 
@@ -9,7 +11,7 @@ pub(super) enum Node {
     /// Nothing.
     Empty,
     /// Assignments, words and redirections.
-    Simple { assignments: Vec<(String, Word)>, words: Vec<Word>, redirects: Vec<Redirect> },
+    Simple { assignments: Vec<(String, Word)>, words: Vec<Word>, redirects: Vec<Redirect<Word>> },
     /// `a; b`.
     Then(Box<Node>, Box<Node>),
     /// `a && b`.
@@ -21,9 +23,9 @@ pub(super) enum Node {
     /// `! a`.
     Not(Box<Node>),
     /// `( a )` and `{ a; }`.
-    Group { inner: Box<Node>, redirects: Vec<Redirect> },
+    Group { inner: Box<Node>, redirects: Vec<Redirect<Word>> },
     /// `for name in words; do …; done`.
-    For { name: String, words: Vec<Word>, body: Box<Node>, redirects: Vec<Redirect> },
+    For { name: String, words: Vec<Word>, body: Box<Node>, redirects: Vec<Redirect<Word>> },
     /// `while …; do …; done`, or `until`.
     While { condition: Box<Node>, until: bool, body: Box<Node> },
     /// `if …; then …; else …; fi`.
@@ -45,25 +47,6 @@ pub(super) enum Part {
     Variable { name: String, quoted: bool },
     /// `$( … )`; not split into words when quoted.
     Command { script: String, quoted: bool },
-}
-
-/// Where a stream goes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Redirect {
-    /// 0, 1 or 2.
-    pub(super) handle: u8,
-    pub(super) to: Target,
-}
-
-/// Where to.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
-    /// `>&1`.
-    Handle(u8),
-    /// `> file`, `>> file`.
-    File { path: Word, append: bool },
-    /// `< file`.
-    Input(Word),
 }
 
 /// The script is not well formed; what the shell says about it.
@@ -293,7 +276,7 @@ impl Parser {
         }
     }
 
-    fn redirects(&mut self) -> Result<Vec<Redirect>, SyntaxError> {
+    fn redirects(&mut self) -> Result<Vec<Redirect<Word>>, SyntaxError> {
         let mut redirects = Vec::new();
         while matches!(self.peek(), Some(Token::Redirect { .. })) {
             redirects.push(self.redirect()?);
@@ -301,7 +284,7 @@ impl Parser {
         Ok(redirects)
     }
 
-    fn redirect(&mut self) -> Result<Redirect, SyntaxError> {
+    fn redirect(&mut self) -> Result<Redirect<Word>, SyntaxError> {
         let Some(Token::Redirect { handle, operator }) = self.peek().cloned() else {
             return Err(SyntaxError("syntax error: redirection expected".to_owned()));
         };

@@ -2,8 +2,13 @@
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::parser::{Node, Part, Redirect, Target, Word, parse};
-use crate::command::{Exit, Io, Session, Sink, Stdin, run_from_shell};
+use super::parser::{Node, Part, Word, parse};
+use crate::command::{
+    effort::Effort,
+    Exit, Io, Session, Sink, Stdin,
+    plumbing::{Plumbing, Redirect, Target},
+    run_from_shell,
+};
 
 /// How deep `$( )` may nest when run.
 const DEEPEST: usize = 16;
@@ -14,11 +19,13 @@ pub(super) struct Shell {
     status: Exit,
     exit: Option<Exit>,
     depth: usize,
+    effort: Effort,
 }
 
 impl Shell {
     pub(super) fn new(session: Session) -> Self {
-        Self { session, status: 0, exit: None, depth: 0 }
+        let effort = Effort::new(&session);
+        Self { session, status: 0, exit: None, depth: 0, effort }
     }
 
     /// Runs a script and returns what it ended with.
@@ -57,10 +64,10 @@ impl Shell {
                     self.node(second, &into).await
                 }
                 Node::Not(inner) => Exit::from(self.node(inner, io).await == 0),
-                Node::Group { inner, redirects } => match Plumbing::lay(self, io, redirects).await {
+                Node::Group { inner, redirects } => match self.lay(io, redirects).await {
                     Some(plumbing) => {
                         let status = self.node(inner, &plumbing.io).await;
-                        plumbing.finish(&self.session);
+                        plumbing.finish(&self.session).await;
                         status
                     }
                     None => 1,
@@ -78,8 +85,8 @@ impl Shell {
         .boxed()
     }
 
-    async fn for_each(&mut self, name: &str, words: &[Word], body: &Node, redirects: &[Redirect], io: &Io) -> Exit {
-        let Some(plumbing) = Plumbing::lay(self, io, redirects).await else { return 1 };
+    async fn for_each(&mut self, name: &str, words: &[Word], body: &Node, redirects: &[Redirect<Word>], io: &Io) -> Exit {
+        let Some(plumbing) = self.lay(io, redirects).await else { return 1 };
         let mut status = 0;
         for value in self.expand_all(words, io).await {
             self.session.env.set(name, value);
@@ -87,9 +94,10 @@ impl Shell {
             if self.exit.is_some() {
                 break;
             }
-            tokio::task::yield_now().await;
+            self.effort.step().await;
         }
-        plumbing.finish(&self.session);
+        self.effort.rest();
+        plumbing.finish(&self.session).await;
         status
     }
 
@@ -98,21 +106,23 @@ impl Shell {
         loop {
             let holds = self.node(condition, io).await == 0;
             if self.exit.is_some() || holds == until {
-                return status;
+                break;
             }
             status = self.node(body, io).await;
             if self.exit.is_some() {
-                return status;
+                break;
             }
-            tokio::task::yield_now().await; // an endless loop must not stop everything else
+            self.effort.step().await;
         }
+        self.effort.rest();
+        status
     }
 
     async fn simple(
         &mut self,
         assignments: &[(String, Word)],
         words: &[Word],
-        redirects: &[Redirect],
+        redirects: &[Redirect<Word>],
         io: &Io,
     ) -> Exit {
         let argv = self.expand_all(words, io).await;
@@ -121,13 +131,35 @@ impl Shell {
             // Before a command an assignment is that command's alone; nothing here can tell.
             self.session.env.set(name.clone(), value);
         }
-        let Some(plumbing) = Plumbing::lay(self, io, redirects).await else { return 1 };
+        let Some(plumbing) = self.lay(io, redirects).await else { return 1 };
         let status = match argv.first() {
             Some(_) => self.command(&argv, &plumbing.io).await,
             None => 0,
         };
-        plumbing.finish(&self.session);
+        plumbing.finish(&self.session).await;
         status
+    }
+
+    /// The streams after redirections; none when a file to read is not there, which is said.
+    async fn lay(&mut self, io: &Io, redirects: &[Redirect<Word>]) -> Option<Plumbing> {
+        let mut expanded = Vec::new();
+        for Redirect { handle, to } in redirects {
+            let to = match to {
+                Target::Handle(other) => Target::Handle(*other),
+                Target::Input(path) => Target::Input(self.expand(path, io).await.concat()),
+                Target::File { path, append } => {
+                    Target::File { path: self.expand(path, io).await.concat(), append: *append }
+                }
+            };
+            expanded.push(Redirect { handle: *handle, to });
+        }
+        match Plumbing::lay(&self.session, io, expanded).await {
+            Ok(laid) => Some(laid),
+            Err(closed) => {
+                io.stderr.text(format!("sh: can't open {}: no such file\n", closed.path));
+                None
+            }
+        }
     }
 
     async fn command(&mut self, argv: &[String], io: &Io) -> Exit {
@@ -157,13 +189,19 @@ impl Shell {
                 }
                 0
             }
-            _ => match run_from_shell(&self.session, argv, io).await {
-                Some(status) => status,
-                None => {
-                    io.stderr.text(format!("sh: {name}: not found\n"));
-                    127
+            _ => {
+                // What a program computes itself is its own; the shell waits for it.
+                if !matches!(name, "true" | "false" | "test" | "[") {
+                    self.effort.rest();
                 }
-            },
+                match run_from_shell(&self.session, argv, io).await {
+                    Some(status) => status,
+                    None => {
+                        io.stderr.text(format!("sh: {name}: not found\n"));
+                        127
+                    }
+                }
+            }
         }
     }
 
@@ -222,59 +260,8 @@ impl Shell {
         }
         let kept = Sink::keeping();
         let inner = Io { stdout: kept.clone(), ..io.clone() };
-        let mut shell = Self { session: self.session.clone(), status: 0, exit: None, depth: self.depth + 1 };
+        let mut shell = Self { depth: self.depth + 1, ..Self::new(self.session.clone()) };
         self.status = Box::pin(shell.script(script, &inner)).await;
         String::from_utf8_lossy(&kept.take()).trim_end_matches('\n').to_owned()
-    }
-}
-
-/// The streams of a command after its redirections.
-struct Plumbing {
-    io: Io,
-    files: Vec<(Sink, String, bool)>,
-}
-
-impl Plumbing {
-    /// Applies redirections from left to right; `None` when a file to read does not exist.
-    async fn lay(shell: &mut Shell, io: &Io, redirects: &[Redirect]) -> Option<Self> {
-        let mut laid = Self { io: io.clone(), files: Vec::new() };
-        for redirect in redirects {
-            let sink = match &redirect.to {
-                Target::Handle(1) => laid.io.stdout.clone(),
-                Target::Handle(2) => laid.io.stderr.clone(),
-                Target::Handle(_) => continue,
-                Target::Input(path) => {
-                    let path = shell.expand(path, io).await.concat();
-                    let Some(bytes) = shell.session.files.read(&path).await else {
-                        io.stderr.text(format!("sh: can't open {path}: no such file\n"));
-                        return None;
-                    };
-                    laid.io.stdin = Stdin::held(bytes);
-                    continue;
-                }
-                Target::File { path, append } => {
-                    let path = shell.expand(path, io).await.concat();
-                    if path == "/dev/null" {
-                        Sink::Null
-                    } else {
-                        let sink = Sink::keeping();
-                        laid.files.push((sink.clone(), path, *append));
-                        sink
-                    }
-                }
-            };
-            match redirect.handle {
-                1 => laid.io.stdout = sink,
-                2 => laid.io.stderr = sink,
-                _ => {}
-            }
-        }
-        Some(laid)
-    }
-
-    fn finish(self, session: &Session) {
-        for (sink, path, append) in self.files {
-            session.files.write(&path, &sink.take(), append);
-        }
     }
 }

@@ -35,7 +35,7 @@ fn a_windows_node_is_registered_as_a_kubelet_registers_one() {
         HostPlatform { os: Os::Windows, arch: "amd64", version: shape.build.as_deref(), runtime: &shape.runtime };
     let images = image::baked(&host);
     let conditions = conditions(&effects, &[], Timestamp::UNIX_EPOCH);
-    let node = node(&shape, &facts, status(&shape, &facts, &images[..1], &effects, conditions));
+    let node = node(&shape, &facts, status(&shape, &facts, &images[..1], &effects, 8, conditions));
     insta::assert_json_snapshot!(node);
 }
 
@@ -73,7 +73,7 @@ fn a_fault_can_change_what_node_info_says() {
     let (shape, facts) = windows();
     let mut effects = NodeEffects::default();
     effects.node_info.kernel_version = Some("10.0.20348.2582".into());
-    let info = status(&shape, &facts, &[], &effects, Vec::new()).node_info.unwrap();
+    let info = status(&shape, &facts, &[], &effects, 8, Vec::new()).node_info.unwrap();
     assert_eq!(
         (info.kernel_version.as_str(), info.os_image.as_str()),
         ("10.0.20348.2582", "Windows Server 2022 Datacenter")
