@@ -210,11 +210,7 @@ impl Network {
             name: format!("{}/{}", service.name.namespace, service.name.name),
             addresses: service.addresses.clone(),
             load_balancers: service.load_balancers.clone(),
-            ports: service
-                .ports
-                .iter()
-                .map(|port| (port.clone(), table.backends(&service.name, port, None)))
-                .collect(),
+            ports: service.ports.iter().map(|port| (port.clone(), table.backends(&service.name, port, None))).collect(),
         };
         table.iter().map(whole).collect()
     }

@@ -268,7 +268,8 @@ async fn register(host: &Host) -> Result<String, NodeError> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let effects = crate::fault::NodeEffects::default(); // faults are applied to a registered node
     let conditions = object::conditions(&effects, &[], Timestamp::now());
-    let mut status = object::status(&host.shape, &host.facts, &host.images.list(), &effects, host.power().boots, conditions);
+    let mut status =
+        object::status(&host.shape, &host.facts, &host.images.list(), &effects, host.power().boots, conditions);
     host.publish(&mut status);
     let node = object::node(&host.shape, &host.facts, status);
     let mut attempt = 0;

@@ -115,7 +115,8 @@ fn told(io: &Io, asked: &Asked, told: Told) -> Exit {
 fn table(rows: &[Vec<String>]) -> String {
     let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
     let line = |row: &Vec<String>| {
-        let cells = row.iter().enumerate().map(|(column, text)| format!("{text:<width$}", width = width(column).max(17) + 3));
+        let cells =
+            row.iter().enumerate().map(|(column, text)| format!("{text:<width$}", width = width(column).max(17) + 3));
         format!("{}\n", cells.collect::<String>().trim_end())
     };
     rows.iter().map(line).collect()

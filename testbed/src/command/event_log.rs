@@ -18,14 +18,22 @@ pub(super) fn system(picture: &Picture) -> Vec<Event> {
     let before = |seconds: i64| picture.booted - SignedDuration::from_secs(seconds);
     let event = |at, source, id, message: String| Event { at, source, id, message };
     let mut events = vec![
-        event(picture.booted, "Service Control Manager", 7036, "The Host Network Service service entered the running state.".into()),
+        event(
+            picture.booted,
+            "Service Control Manager",
+            7036,
+            "The Host Network Service service entered the running state.".into(),
+        ),
         event(picture.booted, "EventLog", 6013, "The system uptime is 12 seconds.".into()),
         event(picture.booted, "EventLog", 6005, "The Event log service was started.".into()),
         event(
             picture.booted,
             "Microsoft-Windows-Kernel-General",
             12,
-            format!("The operating system started at system time {}.", picture.booted.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")),
+            format!(
+                "The operating system started at system time {}.",
+                picture.booted.strftime("%Y-%m-%dT%H:%M:%S.%9fZ")
+            ),
         ),
     ];
     if picture.restarted {

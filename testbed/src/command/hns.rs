@@ -42,9 +42,11 @@ pub(super) fn endpoint_id(picture: &Picture, address: std::net::Ipv4Addr) -> Str
 
 /// The endpoints that HNS has: of the pods here, and of backends elsewhere.
 pub(super) fn all_endpoints(picture: &Picture) -> Vec<(String, std::net::Ipv4Addr, bool)> {
-    let local = picture.sandboxes.iter().filter(|sandbox| sandbox.ready).filter_map(|sandbox: &Sandbox| {
-        Some((format!("{}_vxlan0", sandbox.id), sandbox.ip?, false))
-    });
+    let local = picture
+        .sandboxes
+        .iter()
+        .filter(|sandbox| sandbox.ready)
+        .filter_map(|sandbox: &Sandbox| Some((format!("{}_vxlan0", sandbox.id), sandbox.ip?, false)));
     let mut all: Vec<_> = local.collect();
     for (backend, here) in picture.load_balancers.iter().flat_map(|balancer| &balancer.backends) {
         if !here && !all.iter().any(|(_, known, _)| known == backend.ip()) {
@@ -60,11 +62,12 @@ fn networks(picture: &Picture) -> String {
         network_id(picture, "External")
     );
     if let Some(range) = &picture.pod_range {
-        text += &format!(
+        let network = format!(
             "Network : {}\r\n    Name             : vxlan0\r\n    Type             : Overlay\r\n    Subnet Address   : {range}\r\n    Gateway          : {}\r\n\r\n",
             network_id(picture, "vxlan0"),
             gateway(range)
         );
+        text += &network;
     }
     text
 }

@@ -182,7 +182,11 @@ pub(super) mod testing {
                     ],
                 }],
                 journal: vec![entry("Started", "Container started"), entry("BackOff", "say \"no\"")],
-                images: vec![("mcr.microsoft.com/windows/servercore:ltsc2022".into(), "x@sha256:cd".into(), 2_000_000_000)],
+                images: vec![(
+                    "mcr.microsoft.com/windows/servercore:ltsc2022".into(),
+                    "x@sha256:cd".into(),
+                    2_000_000_000,
+                )],
             }
         }
 
@@ -216,7 +220,8 @@ mod tests {
             serde_json::from_str(&execute(&session, argv, "").await.stdout).unwrap()
         };
         let pods = json(&["crictl", "pods", "-o", "json"]).await;
-        let containers = json(&["crictl.exe", "-r", "npipe:////./pipe/containerd-containerd", "ps", "-o", "json"]).await;
+        let containers =
+            json(&["crictl.exe", "-r", "npipe:////./pipe/containerd-containerd", "ps", "-o", "json"]).await;
         let all = json(&["crictl", "ps", "-a", "--output=json"]).await;
         assert_eq!(containers["containers"].as_array().unwrap().len(), 1);
         assert_eq!(all["containers"].as_array().unwrap().len(), 2);
@@ -234,10 +239,22 @@ mod tests {
         let mut text = String::new();
         for argv in [
             &["cmd", "/s", "/c", "hnsdiag list networks & hnsdiag list endpoints & hnsdiag list loadbalancers"][..],
-            &["powershell", "-Command", "Get-Content -ErrorAction SilentlyContinue -Tail 80 -Path C:\\k\\kubelet.err.log,C:\\no\\such.log,C:\\k\\containerd.err.log,C:\\var\\log\\kube-proxy\\*.log"],
+            &[
+                "powershell",
+                "-Command",
+                "Get-Content -ErrorAction SilentlyContinue -Tail 80 -Path C:\\k\\kubelet.err.log,C:\\no\\such.log,C:\\k\\containerd.err.log,C:\\var\\log\\kube-proxy\\*.log",
+            ],
             &["wevtutil", "qe", "System", "/c:5", "/rd:true", "/f:text"],
-            &["powershell", "-Command", "Get-HnsEndpoint | Select-Object Name, IPAddress, IsRemoteEndpoint | ConvertTo-Json"],
-            &["powershell", "-Command", "(Get-HnsPolicyList).Policies.VIPs; Get-WinEvent -LogName System -MaxEvents 1 | Select-Object -ExpandProperty Id"],
+            &[
+                "powershell",
+                "-Command",
+                "Get-HnsEndpoint | Select-Object Name, IPAddress, IsRemoteEndpoint | ConvertTo-Json",
+            ],
+            &[
+                "powershell",
+                "-Command",
+                "(Get-HnsPolicyList).Policies.VIPs; Get-WinEvent -LogName System -MaxEvents 1 | Select-Object -ExpandProperty Id",
+            ],
         ] {
             let done = execute(&session, argv, "").await;
             text = text + "# " + &argv.join(" ") + "\n" + &done.stdout.replace("\r\n", "\n") + &done.stderr;

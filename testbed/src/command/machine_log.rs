@@ -112,14 +112,18 @@ fn containerd(picture: &Picture) -> String {
 
 fn kube_proxy(picture: &Picture) -> String {
     let at = picture.booted.strftime("%m%d %H:%M:%S.%6f").to_string();
-    let mut text = format!("I{at}    2760 server.go:677] \"Successfully retrieved NodeIPs\" NodeIPs=[\"{}\"]\r\n", picture.address);
+    let mut text = format!(
+        "I{at}    2760 server.go:677] \"Successfully retrieved NodeIPs\" NodeIPs=[\"{}\"]\r\n",
+        picture.address
+    );
     for balancer in &picture.load_balancers {
-        text += &format!(
+        let line = format!(
             "I{at}    2760 proxier.go:1479] \"Hns LoadBalancer resource created for cluster IP resources\" servicePortName=\"{}\" port={} endpoints={}\r\n",
             balancer.service,
             balancer.port,
             balancer.backends.len()
         );
+        text += &line;
     }
     text
 }

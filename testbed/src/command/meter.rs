@@ -139,9 +139,8 @@ impl Meter {
         };
         let newest = at(samples);
         let used = used_at(&state.changes, newest);
-        let cores = samples
-            .checked_sub(1)
-            .map(|before| (used - used_at(&state.changes, at(before))) / period.as_secs_f64());
+        let cores =
+            samples.checked_sub(1).map(|before| (used - used_at(&state.changes, at(before))) / period.as_secs_f64());
         Sample { age: now.saturating_duration_since(newest), used, cores }
     }
 }

@@ -9,7 +9,9 @@ use std::{
 
 use futures::future::{BoxFuture, FutureExt};
 
-use super::{Adapter, Allowance, Environment, Exit, Io, Link, Meter, Scratch, Session, Sink, Stdin, System, link::Listening, run};
+use super::{
+    Adapter, Allowance, Environment, Exit, Io, Link, Meter, Scratch, Session, Sink, Stdin, System, link::Listening, run,
+};
 use crate::{
     clock::Clock,
     directory::{CredentialSpec, Directory, Member},

@@ -28,7 +28,8 @@ pub(super) async fn main(session: &Session, name: &str, arguments: &[String], io
 
 /// The processes that a container of this image runs, or a node: name, id, kilobytes.
 pub(super) fn processes(session: &Session) -> Vec<(&'static str, u32, u32)> {
-    let mut names = vec!["System Idle Process", "System", "smss", "csrss", "wininit", "services", "lsass", "svchost", "svchost"];
+    let mut names =
+        vec!["System Idle Process", "System", "smss", "csrss", "wininit", "services", "lsass", "svchost", "svchost"];
     if session.machine.is_some() {
         names.extend(["containerd", "kubelet", "kube-proxy", "vmcompute", "vmms"]);
     }
@@ -62,7 +63,13 @@ fn tasklist(session: &Session, arguments: &[String], io: &Io) -> Exit {
         ));
     }
     for (name, id, kib) in processes(session) {
-        io.stdout.text(format!("{:<25} {id:>8} {:<16} {:>11} {:>12}\r\n", image(name), "Services", 1, format!("{} K", thousands(kib))));
+        io.stdout.text(format!(
+            "{:<25} {id:>8} {:<16} {:>11} {:>12}\r\n",
+            image(name),
+            "Services",
+            1,
+            format!("{} K", thousands(kib))
+        ));
     }
     0
 }
@@ -70,7 +77,8 @@ fn tasklist(session: &Session, arguments: &[String], io: &Io) -> Exit {
 /// `route print`.
 fn route(session: &Session, arguments: &[String], io: &Io) -> Exit {
     if !arguments.first().is_some_and(|word| word.eq_ignore_ascii_case("print")) {
-        io.stdout.text("\r\nManipulates network routing tables.\r\n\r\nROUTE [-f] [-p] [-4|-6] command [destination]\r\n");
+        io.stdout
+            .text("\r\nManipulates network routing tables.\r\n\r\nROUTE [-f] [-p] [-4|-6] command [destination]\r\n");
         return 1;
     }
     let adapter = &session.adapter;
@@ -97,7 +105,8 @@ fn route(session: &Session, arguments: &[String], io: &Io) -> Exit {
 fn netstat(session: &Session, io: &Io) -> Exit {
     let address = session.adapter.address;
     let row = |local: String| format!("  TCP    {local:<22} 0.0.0.0:0              LISTENING\r\n");
-    let mut text = "\r\nActive Connections\r\n\r\n  Proto  Local Address          Foreign Address        State\r\n".to_owned();
+    let mut text =
+        "\r\nActive Connections\r\n\r\n  Proto  Local Address          Foreign Address        State\r\n".to_owned();
     let web = session.kit.contains(&"servicemonitor");
     text.extend(web.then(|| row("0.0.0.0:80".to_owned())));
     text.extend(["0.0.0.0:135".to_owned(), "0.0.0.0:49664".to_owned(), format!("{address}:139")].map(row));
@@ -110,9 +119,8 @@ fn netstat(session: &Session, io: &Io) -> Exit {
 
 /// `shutdown /r [/t N] [/f]`: restarts the node; a container has nothing that it could restart.
 fn shutdown(session: &Session, arguments: &[String], io: &Io) -> Exit {
-    let has = |letter: &str| {
-        arguments.iter().any(|word| word.trim_start_matches(['/', '-']).eq_ignore_ascii_case(letter))
-    };
+    let has =
+        |letter: &str| arguments.iter().any(|word| word.trim_start_matches(['/', '-']).eq_ignore_ascii_case(letter));
     match &session.machine {
         None => {
             io.stderr.text("Access is denied.(5)\r\n");

@@ -11,12 +11,7 @@ use axum::{Json, extract::State};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::{
-    command::Meter,
-    node::Host,
-    pod::Cell,
-    shape::Os,
-};
+use crate::{command::Meter, node::Host, pod::Cell, shape::Os};
 
 /// How often the runtime takes a sample.
 const PERIOD: Duration = Duration::from_secs(10);

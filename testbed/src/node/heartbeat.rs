@@ -110,7 +110,8 @@ async fn post(
 ) -> kube::Result<()> {
     let nodes: Api<Node> = Api::all(host.world.client.clone());
     let images = host.images.list();
-    let mut status = object::status(&host.shape, &host.facts, &images, effects, host.power().boots, conditions.to_vec());
+    let mut status =
+        object::status(&host.shape, &host.facts, &images, effects, host.power().boots, conditions.to_vec());
     host.publish(&mut status);
     status.addresses = None; // a strategic merge of addresses corrupts them (kubernetes 79391), and they never change
     let order = conditions.iter().map(|c| json!({"type": c.type_})).collect::<Vec<_>>();

@@ -48,8 +48,9 @@ fn sandbox(cell: &Cell) -> Option<Sandbox> {
         let ip = state.ip.filter(|_| state.sandbox)?;
         let spec = pod.spec.as_ref()?;
         let init = spec.init_containers.iter().flatten().zip(&state.init);
-        let containers =
-            init.chain(spec.containers.iter().zip(&state.app)).filter_map(|(container, record)| contained(container, record));
+        let containers = init
+            .chain(spec.containers.iter().zip(&state.app))
+            .filter_map(|(container, record)| contained(container, record));
         Some(Sandbox {
             id: cell.sandbox_id(),
             namespace: facts.namespace.clone(),

@@ -15,7 +15,7 @@ use kube::{
     Api,
     api::{Patch, PatchParams},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::{Notify, watch};
 
 use super::{
@@ -296,9 +296,20 @@ impl Cell {
             return Ok(());
         }
         let pods: Api<Pod> = Api::namespaced(self.host.world.client.clone(), &self.namespace());
-        let patch = json!({"metadata": {"uid": self.uid()}, "status": &status});
+        let mut patch = json!({"metadata": {"uid": self.uid()}, "status": &status});
+        forget_addresses(&mut patch, posted.as_ref(), &status);
         pods.patch_status(&self.name(), &PatchParams::default(), &Patch::Strategic(patch)).await?;
         *posted = Some(status);
         Ok(())
+    }
+}
+
+/// Takes addresses away that a pod had before its node was restarted: a strategic merge would keep them beside the new one.
+fn forget_addresses(patch: &mut Value, before: Option<&PodStatus>, now: &PodStatus) {
+    let of = |status: Option<&PodStatus>| status.and_then(|status| status.pod_ips.clone()).unwrap_or_default();
+    let present = of(Some(now));
+    let gone: Vec<_> = of(before).into_iter().filter(|old| !present.contains(old)).collect();
+    if let Some(list) = patch.pointer_mut("/status/podIPs").and_then(Value::as_array_mut) {
+        list.extend(gone.into_iter().map(|old| json!({"$patch": "delete", "ip": old.ip})));
     }
 }

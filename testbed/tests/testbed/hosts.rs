@@ -1,10 +1,7 @@
 //! Nodes as they are seen from their own programs, from the kubelet's statistics, and across a reboot.
 
 use serde_json::{Value, json};
-use winconform_testbed::{
-    fault::Fault,
-    serve::ServeOptions,
-};
+use winconform_testbed::{fault::Fault, serve::ServeOptions};
 
 use crate::help::{kubectl, shared, start};
 use crate::workload::{Workload, windows};
@@ -19,8 +16,13 @@ fn on_host(command: Value) -> Value {
 
 #[tokio::test]
 async fn a_burner_is_held_at_its_limit_in_the_kubelets_statistics() {
-    let mut spec = windows(json!(["powershell", "-Command", "1..3 | ForEach-Object { Start-Job { while ($true) {} } }; Wait-Job *"]));
-    spec["containers"][0]["resources"] = json!({"limits": {"cpu": "1", "memory": "800Mi"}, "requests": {"cpu": "100m", "memory": "300Mi"}});
+    let mut spec = windows(json!([
+        "powershell",
+        "-Command",
+        "1..3 | ForEach-Object { Start-Job { while ($true) {} } }; Wait-Job *"
+    ]));
+    spec["containers"][0]["resources"] =
+        json!({"limits": {"cpu": "1", "memory": "800Mi"}, "requests": {"cpu": "100m", "memory": "300Mi"}});
     let pod = Workload::start("burner", spec).await;
     pod.ready().await;
     let held = |said: &str| {
@@ -83,7 +85,8 @@ async fn a_node_that_is_rebooted_comes_back_with_its_pods_and_what_waits_for_tha
     assert!(names.contains(&"survivor") && names.contains(&"host"), "{names:?}");
     let before = pod.status().await;
 
-    let boot = ["get", "node", "win-2022-0", "-o", "jsonpath={.status.nodeInfo.bootID} {.metadata.labels.was-rebooted}"];
+    let boot =
+        ["get", "node", "win-2022-0", "-o", "jsonpath={.status.nodeInfo.bootID} {.metadata.labels.was-rebooted}"];
     assert_eq!(kubectl(info, &boot).await.out, "8 ");
     let said = kubectl(info, &["exec", "host", "--", "cmd", "/c", "shutdown /r /t 0"]).await;
     assert_eq!(said.code, Some(0), "{said:?}");
@@ -102,7 +105,11 @@ async fn a_node_that_is_rebooted_comes_back_with_its_pods_and_what_waits_for_tha
     })
     .await;
     host.ready().await;
-    let said = kubectl(info, &["exec", "host", "--", "powershell", "-Command", "(Get-WinEvent -LogName System).Id -contains 1074"]).await;
+    let said = kubectl(
+        info,
+        &["exec", "host", "--", "powershell", "-Command", "(Get-WinEvent -LogName System).Id -contains 1074"],
+    )
+    .await;
     assert_eq!(said.out, "True\r\n", "{said:?}");
     testbed.stop().await;
 }

@@ -7,8 +7,9 @@ use super::{
     parser::{Ask, Condition, Node, Values},
 };
 use crate::command::{
+    Environment, Exit, Io, Session, Sink, Stdin, System,
     effort::Effort,
-    Environment, Exit, Io, Session, Sink, Stdin, System, line,
+    line,
     plumbing::{Plumbing, Redirect},
     run_from_shell,
 };

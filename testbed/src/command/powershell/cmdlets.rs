@@ -31,7 +31,10 @@ pub(super) struct Arguments {
 impl Arguments {
     /// A parameter by its whole name, which may have been cut short.
     fn named(&self, name: &str) -> Option<&Value> {
-        self.named.iter().find(|(given, _)| !given.is_empty() && name.starts_with(given.as_str())).map(|(_, value)| value)
+        self.named
+            .iter()
+            .find(|(given, _)| !given.is_empty() && name.starts_with(given.as_str()))
+            .map(|(_, value)| value)
     }
 
     /// A parameter by name, or what stands at its place.
@@ -54,9 +57,33 @@ impl Arguments {
 
 /// Parameters that stand alone.
 const SWITCHES: &[&str] = &[
-    "force", "usebasicparsing", "disablekeepalive", "raw", "autosize", "compress", "asarray", "noexit", "unique",
-    "descending", "average", "sum", "maximum", "minimum", "recurse", "dnsonly", "quicktimeout", "quiet",
-    "nonewline", "wait", "passthru", "detailed", "wrap", "hidetableheaders", "all", "nohostsfile", "allstats",
+    "force",
+    "usebasicparsing",
+    "disablekeepalive",
+    "raw",
+    "autosize",
+    "compress",
+    "asarray",
+    "noexit",
+    "unique",
+    "descending",
+    "average",
+    "sum",
+    "maximum",
+    "minimum",
+    "recurse",
+    "dnsonly",
+    "quicktimeout",
+    "quiet",
+    "nonewline",
+    "wait",
+    "passthru",
+    "detailed",
+    "wrap",
+    "hidetableheaders",
+    "all",
+    "nohostsfile",
+    "allstats",
 ];
 
 /// Whether a parameter, perhaps cut short, takes no value.
@@ -101,14 +128,57 @@ const NAMES: &[(&str, &str)] = &[
 ];
 
 const CMDLETS: &[&str] = &[
-    "foreach-object", "where-object", "select-object", "sort-object", "measure-object", "write-output", "write-host",
-    "write-error", "write-warning", "write-verbose", "start-sleep", "get-date", "out-null", "out-string", "out-host",
-    "out-default", "out-file", "get-content", "set-content", "add-content", "test-path", "get-childitem", "format-table",
-    "format-list", "convertto-json", "get-process", "get-service", "get-ciminstance", "get-itemproperty", "get-hotfix",
-    "get-winevent", "get-hnsnetwork", "get-hnsendpoint", "get-hnspolicylist", "get-netadapter", "get-netipaddress",
-    "resolve-dnsname", "test-netconnection", "invoke-webrequest", "new-object", "restart-computer", "start-job",
-    "receive-job", "wait-job", "stop-job", "remove-job", "get-job", "set-strictmode", "import-module",
-    "get-netroute", "get-dnsclientserveraddress",
+    "foreach-object",
+    "where-object",
+    "select-object",
+    "sort-object",
+    "measure-object",
+    "write-output",
+    "write-host",
+    "write-error",
+    "write-warning",
+    "write-verbose",
+    "start-sleep",
+    "get-date",
+    "out-null",
+    "out-string",
+    "out-host",
+    "out-default",
+    "out-file",
+    "get-content",
+    "set-content",
+    "add-content",
+    "test-path",
+    "get-childitem",
+    "format-table",
+    "format-list",
+    "convertto-json",
+    "get-process",
+    "get-service",
+    "get-ciminstance",
+    "get-itemproperty",
+    "get-hotfix",
+    "get-winevent",
+    "get-hnsnetwork",
+    "get-hnsendpoint",
+    "get-hnspolicylist",
+    "get-netadapter",
+    "get-netipaddress",
+    "resolve-dnsname",
+    "test-netconnection",
+    "invoke-webrequest",
+    "new-object",
+    "restart-computer",
+    "start-job",
+    "receive-job",
+    "wait-job",
+    "stop-job",
+    "remove-job",
+    "get-job",
+    "set-strictmode",
+    "import-module",
+    "get-netroute",
+    "get-dnsclientserveraddress",
 ];
 
 /// The cmdlet that a name means; none for a program.
@@ -204,13 +274,16 @@ pub(super) async fn run(
                     id: "System.OutOfMemoryException,Microsoft.PowerShell.Commands.NewObjectCommand".to_owned(),
                     ..error
                 })?,
-                "psobject" => arguments.named("property").cloned().unwrap_or_else(|| Value::object(View::List, Vec::new())),
+                "psobject" => {
+                    arguments.named("property").cloned().unwrap_or_else(|| Value::object(View::List, Vec::new()))
+                }
                 list if list.contains("list") => {
                     out.values.push(Value::List(Vec::new()));
                     return Ok(());
                 }
                 other => {
-                    let message = format!("Cannot find type [{other}]: verify that the assembly containing this type is loaded.");
+                    let message =
+                        format!("Cannot find type [{other}]: verify that the assembly containing this type is loaded.");
                     let category = "InvalidType: (:) [New-Object], PSArgumentException";
                     let id = "TypeNotFound,Microsoft.PowerShell.Commands.NewObjectCommand";
                     return Err(PsError::of_command("New-Object", message, category, id).into());
@@ -260,8 +333,13 @@ pub(super) async fn run(
         | "get-hnsnetwork" | "get-hnsendpoint" | "get-hnspolicylist" | "restart-computer" => {
             host::run(shell, cmdlet, arguments, out)
         }
-        "resolve-dnsname" | "test-netconnection" | "invoke-webrequest" | "get-netadapter" | "get-netipaddress"
-        | "get-netroute" | "get-dnsclientserveraddress" => network::run(shell, cmdlet, arguments, out).await,
+        "resolve-dnsname"
+        | "test-netconnection"
+        | "invoke-webrequest"
+        | "get-netadapter"
+        | "get-netipaddress"
+        | "get-netroute"
+        | "get-dnsclientserveraddress" => network::run(shell, cmdlet, arguments, out).await,
         _ => objects::run(shell, cmdlet, arguments, input.unwrap_or_default(), out).await,
     }
 }

@@ -91,7 +91,9 @@ pub(super) fn list(values: &[Value], wanted: &[String]) -> String {
         let fields: Vec<(&str, String)> = object
             .fields
             .iter()
-            .filter(|(name, _)| wanted.is_empty() || wanted.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(name)))
+            .filter(|(name, _)| {
+                wanted.is_empty() || wanted.iter().any(|own| own == "*" || own.eq_ignore_ascii_case(name))
+            })
             .map(|(name, value)| {
                 let shown = match value {
                     Value::List(values) => {
@@ -111,14 +113,7 @@ pub(super) fn list(values: &[Value], wanted: &[String]) -> String {
 
 fn pairs(object: &Object) -> String {
     let rows = object.fields.iter().map(|(name, value)| format!("{name:<30} {}\r\n", value.shown()));
-    format!(
-        "\r\n{:<30} {}\r\n{:<30} {}\r\n{}\r\n\r\n",
-        "Name",
-        "Value",
-        "----",
-        "-----",
-        rows.collect::<String>()
-    )
+    format!("\r\n{:<30} {}\r\n{:<30} {}\r\n{}\r\n\r\n", "Name", "Value", "----", "-----", rows.collect::<String>())
 }
 
 /// `ConvertTo-Json`.

@@ -121,7 +121,9 @@ impl Interpreter {
             for statement in block {
                 match self.statement(statement, out).await {
                     // Errors of one statement do not end the script, unless it says so.
-                    Err(Stop::Error(error)) if !self.in_try() && !self.stops() && error.command.as_deref() != Some("throw") => {
+                    Err(Stop::Error(error))
+                        if !self.in_try() && !self.stops() && error.command.as_deref() != Some("throw") =>
+                    {
                         error.report(&self.script, &self.io);
                         self.ok = false;
                     }
@@ -394,7 +396,8 @@ impl Interpreter {
         self.effort.rest();
         let argv: Vec<String> = std::iter::once(name.to_owned()).chain(arguments.words.iter().cloned()).collect();
         let through = Sink::keeping();
-        let stdin = input.map_or_else(|| self.io.stdin.clone(), |values| Stdin::held(format::show(&values).into_bytes()));
+        let stdin =
+            input.map_or_else(|| self.io.stdin.clone(), |values| Stdin::held(format::show(&values).into_bytes()));
         // With nobody to take lines apart, a program writes where PowerShell writes.
         let stdout = if out.direct { self.io.stdout.clone() } else { through.clone() };
         let stderr = if joined { stdout.clone() } else { self.io.stderr.clone() };

@@ -72,9 +72,7 @@ pub(super) fn binary(operator: &str, left: Value, right: Value) -> Made {
         "-in" => both(right.into_many().iter().any(|value| value.equals(&left))),
         "-notin" => both(!right.into_many().iter().any(|value| value.equals(&left))),
         "-is" | "-as" => Ok(left),
-        "-join" => {
-            Ok(Value::Text(left.into_many().iter().map(Value::shown).collect::<Vec<_>>().join(&right.shown())))
-        }
+        "-join" => Ok(Value::Text(left.into_many().iter().map(Value::shown).collect::<Vec<_>>().join(&right.shown()))),
         "-split" => {
             let (text, separator) = (left.shown(), right.into_many().first().map(Value::shown).unwrap_or_default());
             Ok(Value::List(text.split(separator.trim_matches('\\')).map(Value::text).collect()))

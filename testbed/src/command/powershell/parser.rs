@@ -74,9 +74,11 @@ impl Parser {
             self.blanks();
             match self.peek() {
                 Some('\n') => self.at += 1,
-                Some('#') => while self.peek().is_some_and(|c| c != '\n') {
-                    self.at += 1;
-                },
+                Some('#') => {
+                    while self.peek().is_some_and(|c| c != '\n') {
+                        self.at += 1;
+                    }
+                }
                 _ => return,
             }
         }
@@ -404,7 +406,9 @@ impl Parser {
 
     fn argument_value(&mut self) -> Parsed<Expression> {
         match self.peek() {
-            Some('$') if self.ahead(1).is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | '{' | '?')) => {
+            Some('$')
+                if self.ahead(1).is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '(' | '{' | '?')) =>
+            {
                 let value = self.postfix()?;
                 if self.peek().is_none_or(|c| c.is_whitespace() || matches!(c, ',' | ';' | '|' | ')' | '}')) {
                     return Ok(value);
@@ -456,9 +460,30 @@ impl Parser {
         const LEVELS: [&[&str]; 6] = [
             &["-and", "-or", "-xor"],
             &[
-                "-eq", "-ne", "-lt", "-le", "-gt", "-ge", "-like", "-notlike", "-match", "-notmatch", "-contains",
-                "-notcontains", "-in", "-notin", "-split", "-join", "-replace", "-is", "-as", "-ieq", "-ceq", "-imatch",
-                "-band", "-bor",
+                "-eq",
+                "-ne",
+                "-lt",
+                "-le",
+                "-gt",
+                "-ge",
+                "-like",
+                "-notlike",
+                "-match",
+                "-notmatch",
+                "-contains",
+                "-notcontains",
+                "-in",
+                "-notin",
+                "-split",
+                "-join",
+                "-replace",
+                "-is",
+                "-as",
+                "-ieq",
+                "-ceq",
+                "-imatch",
+                "-band",
+                "-bor",
             ],
             &["+", "-"],
             &["*", "/", "%"],

@@ -12,7 +12,12 @@ use super::{
 use crate::command::System;
 
 fn no_type(kind: &str) -> Stop {
-    PsError::new(format!("Unable to find type [{kind}]."), &format!("InvalidOperation: ({kind}:TypeName) [], RuntimeException"), "TypeNotFound").into()
+    PsError::new(
+        format!("Unable to find type [{kind}]."),
+        &format!("InvalidOperation: ({kind}:TypeName) [], RuntimeException"),
+        "TypeNotFound",
+    )
+    .into()
 }
 
 /// `$PSVersionTable`.
@@ -31,9 +36,10 @@ pub(super) fn bytes(interpreter: &Interpreter, size: Option<i64>) -> Result<Valu
     let size = u64::try_from(size.unwrap_or(0)).unwrap_or(0);
     match interpreter.session.meter.take(size) {
         Ok(memory) => Ok(Value::Bytes(Arc::new(memory))),
-        Err(_) => {
-            Err(PsError::exception("OutOfMemoryException", "Exception of type 'System.OutOfMemoryException' was thrown."))
-        }
+        Err(_) => Err(PsError::exception(
+            "OutOfMemoryException",
+            "Exception of type 'System.OutOfMemoryException' was thrown.",
+        )),
     }
 }
 
@@ -131,7 +137,8 @@ pub(super) fn date(time: Timestamp, format: &str) -> String {
         "R" | "r" => time.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string(),
         custom => {
             let mut text = custom.to_owned();
-            let pairs = [("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("fff", "%3f")];
+            let pairs =
+                [("yyyy", "%Y"), ("MM", "%m"), ("dd", "%d"), ("HH", "%H"), ("mm", "%M"), ("ss", "%S"), ("fff", "%3f")];
             for (from, to) in pairs {
                 text = text.replace(from, &time.strftime(to).to_string());
             }
@@ -186,7 +193,8 @@ pub(super) async fn of_type(
         ("math", "ceiling") => Value::Float(number(0).ceil()),
         ("math", "abs") => Value::Float(number(0).abs()),
         ("math", "round") => {
-            let digits = 10_f64.powi(arguments.get(1).and_then(Value::integer).and_then(|n| n.try_into().ok()).unwrap_or(0));
+            let digits =
+                10_f64.powi(arguments.get(1).and_then(Value::integer).and_then(|n| n.try_into().ok()).unwrap_or(0));
             Value::Float((number(0) * digits).round() / digits)
         }
         ("math", "max") => Value::Float(number(0).max(number(1))),
@@ -207,7 +215,8 @@ pub(super) async fn of_type(
                         .collect(),
                 ),
                 Err(_) => {
-                    let message = "Exception calling \"GetHostAddresses\" with \"1\" argument(s): \"No such host is known\"";
+                    let message =
+                        "Exception calling \"GetHostAddresses\" with \"1\" argument(s): \"No such host is known\"";
                     let category = "NotSpecified: (:) [], MethodInvocationException";
                     return Err(PsError::new(message, category, "SocketException").into());
                 }
@@ -222,7 +231,10 @@ pub(super) async fn of_type(
 pub(super) fn cast(kind: &str, value: Value) -> Step<Value> {
     let kind = kind.strip_prefix("system.").unwrap_or(kind);
     let invalid = || {
-        let message = format!("Cannot convert value \"{}\" to type \"System.{kind}\". Error: \"Input string was not in a correct format.\"", value.shown());
+        let message = format!(
+            "Cannot convert value \"{}\" to type \"System.{kind}\". Error: \"Input string was not in a correct format.\"",
+            value.shown()
+        );
         Stop::from(PsError::new(message, "InvalidArgument: (:) [], RuntimeException", "InvalidCastFromStringToInteger"))
     };
     Ok(match kind {
@@ -233,10 +245,9 @@ pub(super) fn cast(kind: &str, value: Value) -> Step<Value> {
         "array" | "object[]" | "string[]" | "int[]" => Value::List(value.into_many()),
         "void" => Value::Null,
         "pscustomobject" | "ordered" | "scriptblock" | "byte[]" => match value {
-            Value::Object(object) if kind == "pscustomobject" => Value::Object(Arc::new(super::value::Object {
-                fields: object.fields.clone(),
-                view: View::List,
-            })),
+            Value::Object(object) if kind == "pscustomobject" => {
+                Value::Object(Arc::new(super::value::Object { fields: object.fields.clone(), view: View::List }))
+            }
             other => other,
         },
         other => return Err(no_type(other)),

@@ -103,7 +103,9 @@ impl Value {
             Self::Bool(on) => Some(f64::from(u8::from(*on))),
             Self::Null => Some(0.0),
             Self::Text(text) => match super::parser::number(text.trim().trim_start_matches('-'))? {
-                Expression::Integer(number) => Some(if text.trim().starts_with('-') { -(number as f64) } else { number as f64 }),
+                Expression::Integer(number) => {
+                    Some(if text.trim().starts_with('-') { -(number as f64) } else { number as f64 })
+                }
                 Expression::Float(number) => Some(if text.trim().starts_with('-') { -number } else { number }),
                 _ => None,
             },

@@ -4,8 +4,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 use super::parser::{Node, Part, Word, parse};
 use crate::command::{
-    effort::Effort,
     Exit, Io, Session, Sink, Stdin,
+    effort::Effort,
     plumbing::{Plumbing, Redirect, Target},
     run_from_shell,
 };
@@ -85,7 +85,14 @@ impl Shell {
         .boxed()
     }
 
-    async fn for_each(&mut self, name: &str, words: &[Word], body: &Node, redirects: &[Redirect<Word>], io: &Io) -> Exit {
+    async fn for_each(
+        &mut self,
+        name: &str,
+        words: &[Word],
+        body: &Node,
+        redirects: &[Redirect<Word>],
+        io: &Io,
+    ) -> Exit {
         let Some(plumbing) = self.lay(io, redirects).await else { return 1 };
         let mut status = 0;
         for value in self.expand_all(words, io).await {

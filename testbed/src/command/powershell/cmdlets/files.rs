@@ -61,7 +61,11 @@ async fn expand(shell: &Interpreter, path: &str) -> Vec<String> {
     let (folder, pattern) = path.rsplit_once(['\\', '/']).unwrap_or((".", path));
     let pattern = Pattern::new(pattern.to_lowercase());
     let names = files.list(folder).await.unwrap_or_default();
-    names.into_iter().filter(|name| pattern.matches(&name.to_lowercase())).map(|name| format!("{folder}\\{name}")).collect()
+    names
+        .into_iter()
+        .filter(|name| pattern.matches(&name.to_lowercase()))
+        .map(|name| format!("{folder}\\{name}"))
+        .collect()
 }
 
 fn not_found(cmdlet: &str, path: &str) -> PsError {
@@ -116,11 +120,10 @@ async fn list(shell: &mut Interpreter, paths: &[String], arguments: &Arguments, 
                 Value::text(name)
             } else {
                 let full = Value::text(format!("{}\\{name}", path.trim_end_matches('\\')));
-                Value::object(View::Table(&[("Mode", 10), ("Name", 0)]), vec![
-                    ("Mode", Value::text("-a----")),
-                    ("Name", Value::text(name)),
-                    ("FullName", full),
-                ])
+                Value::object(
+                    View::Table(&[("Mode", 10), ("Name", 0)]),
+                    vec![("Mode", Value::text("-a----")), ("Name", Value::text(name)), ("FullName", full)],
+                )
             };
             shell.emit(value, out);
         }

@@ -61,14 +61,17 @@ fn networks(picture: &Picture) -> Vec<Value> {
             View::List,
             vec![("AddressPrefix", Value::text(range)), ("GatewayAddress", Value::text(hns::gateway(range)))],
         );
-        Value::object(View::List, vec![
-            ("ID", Value::text(hns::network_id(picture, name))),
-            ("Name", Value::text(name)),
-            ("Type", Value::text("Overlay")),
-            ("State", Value::Int(1)),
-            ("ManagementIP", Value::text(picture.address.to_string())),
-            ("Subnets", Value::List(vec![subnet])),
-        ])
+        Value::object(
+            View::List,
+            vec![
+                ("ID", Value::text(hns::network_id(picture, name))),
+                ("Name", Value::text(name)),
+                ("Type", Value::text("Overlay")),
+                ("State", Value::Int(1)),
+                ("ManagementIP", Value::text(picture.address.to_string())),
+                ("Subnets", Value::List(vec![subnet])),
+            ],
+        )
     };
     let mut all = vec![network("External", "192.168.255.0/30")];
     all.extend(picture.pod_range.as_ref().map(|range| network("vxlan0", range)));
@@ -97,21 +100,35 @@ fn endpoints(picture: &Picture) -> Vec<Value> {
 fn policies(picture: &Picture) -> Vec<Value> {
     let list = |balancer: &crate::command::machine::LoadBalancer| {
         let inside = balancer.backends.first().map_or(balancer.port, |(backend, _)| backend.port());
-        let policy = Value::object(View::List, vec![
-            ("Type", Value::text("ELB")),
-            ("Protocol", Value::Int(balancer.protocol.into())),
-            ("ExternalPort", Value::Int(balancer.port.into())),
-            ("InternalPort", Value::Int(inside.into())),
-            ("VIPs", Value::List(balancer.addresses.iter().map(|ip| Value::text(ip.to_string())).collect())),
-        ]);
+        let policy = Value::object(
+            View::List,
+            vec![
+                ("Type", Value::text("ELB")),
+                ("Protocol", Value::Int(balancer.protocol.into())),
+                ("ExternalPort", Value::Int(balancer.port.into())),
+                ("InternalPort", Value::Int(inside.into())),
+                ("VIPs", Value::List(balancer.addresses.iter().map(|ip| Value::text(ip.to_string())).collect())),
+            ],
+        );
         let reference = |(backend, _): &(std::net::SocketAddrV4, bool)| {
             Value::text(format!("/endpoints/{}", hns::endpoint_id(picture, *backend.ip())))
         };
-        Value::object(View::List, vec![
-            ("ID", Value::text(crate::command::machine::guid(&["hns-policy", &picture.name, &balancer.service, &balancer.port.to_string()]))),
-            ("Policies", Value::List(vec![policy])),
-            ("References", Value::List(balancer.backends.iter().map(reference).collect())),
-        ])
+        Value::object(
+            View::List,
+            vec![
+                (
+                    "ID",
+                    Value::text(crate::command::machine::guid(&[
+                        "hns-policy",
+                        &picture.name,
+                        &balancer.service,
+                        &balancer.port.to_string(),
+                    ])),
+                ),
+                ("Policies", Value::List(vec![policy])),
+                ("References", Value::List(balancer.backends.iter().map(reference).collect())),
+            ],
+        )
     };
     picture.load_balancers.iter().map(list).collect()
 }
@@ -137,18 +154,22 @@ fn updates(shell: &Interpreter) -> Vec<Value> {
 
 fn event(event: event_log::Event) -> Value {
     const COLUMNS: &[(&str, usize)] = &[("TimeCreated", 0), ("Id", 0), ("LevelDisplayName", 0), ("Message", 0)];
-    Value::object(View::Table(COLUMNS), vec![
-        ("TimeCreated", Value::Time(event.at)),
-        ("Id", Value::Int(event.id.into())),
-        ("LevelDisplayName", Value::text("Information")),
-        ("ProviderName", Value::text(event.source)),
-        ("LogName", Value::text("System")),
-        ("Message", Value::text(event.message)),
-    ])
+    Value::object(
+        View::Table(COLUMNS),
+        vec![
+            ("TimeCreated", Value::Time(event.at)),
+            ("Id", Value::Int(event.id.into())),
+            ("LevelDisplayName", Value::text("Information")),
+            ("ProviderName", Value::text(event.source)),
+            ("LogName", Value::text("System")),
+            ("Message", Value::text(event.message)),
+        ],
+    )
 }
 
 fn instance(shell: &Interpreter, arguments: &Arguments, picture: Option<&Picture>) -> Step<Vec<Value>> {
-    let class = arguments.get("classname", 0).or_else(|| arguments.named("class")).map(Value::shown).unwrap_or_default();
+    let class =
+        arguments.get("classname", 0).or_else(|| arguments.named("class")).map(Value::shown).unwrap_or_default();
     let version = version(shell);
     let build = version.split('.').nth(2).unwrap_or_default().to_owned();
     Ok(match class.to_ascii_lowercase().as_str() {
@@ -156,20 +177,26 @@ fn instance(shell: &Interpreter, arguments: &Arguments, picture: Option<&Picture
             let release = version.rsplit_once('.').map_or(version.as_str(), |(release, _)| release).to_owned();
             let booted = picture.map_or_else(|| shell.now(), |picture| picture.booted);
             let product = picture.map_or("Windows Server Datacenter", |picture| picture.product.as_str());
-            vec![Value::object(View::List, vec![
-                ("Caption", Value::text(format!("Microsoft {product}"))),
-                ("Version", Value::text(release)),
-                ("BuildNumber", Value::text(build)),
-                ("LastBootUpTime", Value::Time(booted)),
-                ("CSName", Value::text(shell.session.host_name.to_uppercase())),
-            ])]
+            vec![Value::object(
+                View::List,
+                vec![
+                    ("Caption", Value::text(format!("Microsoft {product}"))),
+                    ("Version", Value::text(release)),
+                    ("BuildNumber", Value::text(build)),
+                    ("LastBootUpTime", Value::Time(booted)),
+                    ("CSName", Value::text(shell.session.host_name.to_uppercase())),
+                ],
+            )]
         }
         "win32_computersystem" => {
             let count = shell.session.env.get("NUMBER_OF_PROCESSORS").and_then(|count| count.parse().ok()).unwrap_or(4);
-            vec![Value::object(View::List, vec![
-                ("Name", Value::text(shell.session.host_name.to_uppercase())),
-                ("NumberOfLogicalProcessors", Value::Int(count)),
-            ])]
+            vec![Value::object(
+                View::List,
+                vec![
+                    ("Name", Value::text(shell.session.host_name.to_uppercase())),
+                    ("NumberOfLogicalProcessors", Value::Int(count)),
+                ],
+            )]
         }
         "win32_quickfixengineering" => updates(shell),
         _ => {
@@ -192,13 +219,16 @@ fn registry(shell: &Interpreter) -> Value {
         "25398" => "23H2",
         _ => "24H2",
     };
-    Value::object(View::List, vec![
-        ("CurrentBuild", Value::text(build)),
-        ("CurrentBuildNumber", Value::text(build)),
-        ("UBR", Value::Int(patch.parse().unwrap_or(0))),
-        ("DisplayVersion", Value::text(display)),
-        ("ReleaseId", Value::text(if build == "17763" { "1809" } else { "2009" })),
-    ])
+    Value::object(
+        View::List,
+        vec![
+            ("CurrentBuild", Value::text(build)),
+            ("CurrentBuildNumber", Value::text(build)),
+            ("UBR", Value::Int(patch.parse().unwrap_or(0))),
+            ("DisplayVersion", Value::text(display)),
+            ("ReleaseId", Value::text(if build == "17763" { "1809" } else { "2009" })),
+        ],
+    )
 }
 
 fn processes(shell: &Interpreter) -> Vec<Value> {
@@ -206,21 +236,25 @@ fn processes(shell: &Interpreter) -> Vec<Value> {
     crate::command::windows::processes(&shell.session)
         .into_iter()
         .map(|(name, id, kib)| {
-            Value::object(View::Table(COLUMNS), vec![
-                ("Handles", Value::Int(i64::from(id % 400 + 40))),
-                ("WS(K)", Value::Int(i64::from(kib))),
-                ("Id", Value::Int(i64::from(id))),
-                ("ProcessName", Value::text(name)),
-                ("Name", Value::text(name)),
-                ("WorkingSet64", Value::Int(i64::from(kib) * 1024)),
-            ])
+            Value::object(
+                View::Table(COLUMNS),
+                vec![
+                    ("Handles", Value::Int(i64::from(id % 400 + 40))),
+                    ("WS(K)", Value::Int(i64::from(kib))),
+                    ("Id", Value::Int(i64::from(id))),
+                    ("ProcessName", Value::text(name)),
+                    ("Name", Value::text(name)),
+                    ("WorkingSet64", Value::Int(i64::from(kib) * 1024)),
+                ],
+            )
         })
         .collect()
 }
 
 fn services(shell: &Interpreter, arguments: &Arguments) -> Step<Vec<Value>> {
     const COLUMNS: &[(&str, usize)] = &[("Status", 8), ("Name", 18), ("DisplayName", 0)];
-    let mut all = vec![("EventLog", "Windows Event Log"), ("Dnscache", "DNS Client"), ("LanmanWorkstation", "Workstation")];
+    let mut all =
+        vec![("EventLog", "Windows Event Log"), ("Dnscache", "DNS Client"), ("LanmanWorkstation", "Workstation")];
     if shell.session.machine.is_some() {
         all.extend([
             ("containerd", "containerd"),
@@ -248,11 +282,14 @@ fn services(shell: &Interpreter, arguments: &Arguments) -> Step<Vec<Value>> {
         wanted.is_empty() || wanted.iter().any(pattern)
     };
     let object = |(name, display): (&str, &str)| {
-        Value::object(View::Table(COLUMNS), vec![
-            ("Status", Value::text("Running")),
-            ("Name", Value::text(name)),
-            ("DisplayName", Value::text(display)),
-        ])
+        Value::object(
+            View::Table(COLUMNS),
+            vec![
+                ("Status", Value::text("Running")),
+                ("Name", Value::text(name)),
+                ("DisplayName", Value::text(display)),
+            ],
+        )
     };
     Ok(all.into_iter().filter(|(name, _)| fits(name)).map(object).collect())
 }

@@ -5,8 +5,7 @@ use crate::command::powershell::{
     error::WIDTH,
     format,
     interpreter::{Interpreter, Out, Step, sort},
-    operators,
-    types,
+    operators, types,
     value::{Value, View},
 };
 
