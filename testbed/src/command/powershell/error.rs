@@ -45,7 +45,14 @@ impl From<PsError> for Stop {
 impl PsError {
     /// What an expression fails with.
     pub(super) fn new(message: impl Into<String>, category: &str, id: &str) -> Self {
-        Self { message: message.into(), category: category.to_owned(), id: id.to_owned(), command: None, span: None, terminates: true }
+        Self {
+            message: message.into(),
+            category: category.to_owned(),
+            id: id.to_owned(),
+            command: None,
+            span: None,
+            terminates: true,
+        }
     }
 
     /// What an exception of .NET becomes.
@@ -136,6 +143,8 @@ fn wrap_anywhere(text: &str, width: usize) -> Vec<String> {
     let characters: Vec<char> = text.chars().collect();
     let (first, rest) = characters.split_at(characters.len().min(width));
     let mut lines = vec![first.iter().collect::<String>()];
-    lines.extend(rest.chunks(width.saturating_sub(3).max(1)).map(|piece| format!("   {}", piece.iter().collect::<String>())));
+    lines.extend(
+        rest.chunks(width.saturating_sub(3).max(1)).map(|piece| format!("   {}", piece.iter().collect::<String>())),
+    );
     lines
 }

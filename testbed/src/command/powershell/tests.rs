@@ -90,7 +90,8 @@ async fn errors_follow_a_redirection_and_a_server_can_be_named() {
     link.dns_errors.insert("broken".into(), DnsError::ServerFailure);
     let session = windows(link);
     let run = async |script: &str| execute(&session, &["powershell", "-Command", script], "").await;
-    let found = run("Resolve-DnsName -Name web -Type A -DnsOnly -Server 10.96.0.10 2>&1 | Out-String -Width 4096").await;
+    let found =
+        run("Resolve-DnsName -Name web -Type A -DnsOnly -Server 10.96.0.10 2>&1 | Out-String -Width 4096").await;
     assert!(found.stdout.contains("A      5     Answer     10.96.0.9"), "{}", found.stdout);
     let broken = run("Write-Output mark; Resolve-DnsName -Name broken -Type A 2>&1 | Out-String -Width 4096").await;
     assert!(broken.stdout.starts_with("mark\r\n"), "{broken:?}");
