@@ -18,22 +18,28 @@ use crate::{
 ///
 /// When Windows does not know the user, or the pod must not run as root.
 pub(super) fn user(cell: &Cell, container: &Container, default: &str) -> Result<String, UserError> {
-    let user = user::resolve(&cell.pod(), container, cell.os(), default)?;
-    if cell.os() == Os::Linux {
-        return Ok(user);
+    let pod = cell.pod();
+    let resolved = user::resolve(&pod, container, cell.os(), default);
+    if cell.os() == Os::Linux || matches!(resolved, Err(UserError::Root { .. })) {
+        return resolved; // that is the kubelet's decision, before any runtime's
     }
-    let wrong = wrong(cell, &user, &[Identity::UserUnknown, Identity::UserIgnored]);
-    let Some((effect, mark)) = wrong else { return Ok(user) };
-    if effect.outcome == Identity::UserUnknown {
+    let name = match &resolved {
+        Ok(user) => user.as_str(),
+        Err(_unknown) => user::wanted(&pod, container).unwrap_or_default(),
+    };
+    let wrong = wrong(cell, name, &[Identity::UserUnknown, Identity::UserIgnored]);
+    let Some((effect, mark)) = wrong else { return resolved };
+    let instead = match effect.outcome {
+        Identity::UserUnknown => Err(UserError::Unknown),
+        _ => {
+            let instead = effect.user.as_deref().unwrap_or(default);
+            Ok(user::known(instead, false).unwrap_or_else(|| instead.to_owned()))
+        }
+    };
+    if instead != resolved {
         cell.host.world.faults.applied(mark);
-        return Err(UserError::Unknown);
     }
-    let instead = effect.user.as_deref().unwrap_or(default);
-    let instead = user::known(instead, false).unwrap_or_else(|| instead.to_owned());
-    if instead != user {
-        cell.host.world.faults.applied(mark);
-    }
-    Ok(instead)
+    instead
 }
 
 /// Whether the sandbox can log on the user that the pod names (containerd from 1.6 on starts it as that user).
@@ -44,14 +50,18 @@ pub(super) fn user(cell: &Cell, container: &Container, default: &str) -> Result<
 pub(super) fn sandbox_user(cell: &Cell) -> Result<(), UserError> {
     let pod = cell.pod();
     let Some(wanted) = user::of_pod(&pod).filter(|_| cell.os() == Os::Windows) else { return Ok(()) };
-    let user = user::known(wanted, cell.on_host_network()).ok_or(UserError::Unknown)?;
-    match wrong(cell, &user, &[Identity::UserUnknown]) {
-        None => Ok(()),
-        Some((_, mark)) => {
-            cell.host.world.faults.applied(mark);
-            Err(UserError::Unknown)
-        }
+    let known = user::known(wanted, cell.on_host_network());
+    let wrong = wrong(cell, known.as_deref().unwrap_or(wanted), &[Identity::UserUnknown, Identity::UserIgnored]);
+    let logs_on = match &wrong {
+        Some((effect, _)) => effect.outcome == Identity::UserIgnored,
+        None => known.is_some(),
+    };
+    if let Some((_, mark)) = wrong
+        && logs_on != known.is_some()
+    {
+        cell.host.world.faults.applied(mark);
     }
+    if logs_on { Ok(()) } else { Err(UserError::Unknown) }
 }
 
 fn wrong(cell: &Cell, user: &str, outcomes: &[Identity]) -> Option<(crate::fault::IdentityEffect, crate::fault::Mark)> {
