@@ -272,7 +272,7 @@ pub(super) async fn run(
                     command: Some("New-Object".to_owned()), // and it stays one that can be caught
                     category: "OperationStopped: (:) [New-Object], OutOfMemoryException".to_owned(),
                     id: "System.OutOfMemoryException,Microsoft.PowerShell.Commands.NewObjectCommand".to_owned(),
-                    ..error
+                    ..*error
                 })?,
                 "psobject" => {
                     arguments.named("property").cloned().unwrap_or_else(|| Value::object(View::List, Vec::new()))

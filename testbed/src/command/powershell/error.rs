@@ -33,11 +33,17 @@ pub(super) enum Stop {
     Continue,
     Return,
     Exit(Exit),
-    Error(PsError),
+    Error(Box<PsError>),
 }
 
 impl From<PsError> for Stop {
     fn from(error: PsError) -> Self {
+        Self::Error(Box::new(error))
+    }
+}
+
+impl From<Box<PsError>> for Stop {
+    fn from(error: Box<PsError>) -> Self {
         Self::Error(error)
     }
 }

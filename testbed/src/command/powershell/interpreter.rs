@@ -380,13 +380,13 @@ impl Interpreter {
             let action = arguments.text("erroraction").unwrap_or_default().to_ascii_lowercase();
             let stops = action == "stop" || (action.is_empty() && self.stops());
             if error.terminates || stops {
-                return Err(PsError { terminates: true, ..error }.into());
+                return Err(PsError { terminates: true, ..*error }.into());
             }
             // Most of what goes wrong in a cmdlet is told, and the script goes on.
             self.ok = false;
             if !matches!(action.as_str(), "silentlycontinue" | "ignore") {
                 if joined {
-                    self.emit(Value::Error(Arc::new((error, self.script.clone()))), out);
+                    self.emit(Value::Error(Arc::new((*error, self.script.clone()))), out);
                 } else {
                     error.report(&self.script, &self.io);
                 }

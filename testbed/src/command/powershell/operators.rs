@@ -8,19 +8,19 @@ use super::{
 };
 use crate::fault::Pattern;
 
-type Made = Result<Value, PsError>;
+type Made = Result<Value, Box<PsError>>;
 
-fn no_operator(operator: &str, value: &Value) -> PsError {
+fn no_operator(operator: &str, value: &Value) -> Box<PsError> {
     let kind = match value {
         Value::Object(_) => "System.Object",
         Value::Block(_) => "System.Management.Automation.ScriptBlock",
         _ => "System.String",
     };
-    PsError::new(
+    Box::new(PsError::new(
         format!("Method invocation failed because [{kind}] does not contain a method named '{operator}'."),
         "InvalidOperation: (:) [], RuntimeException",
         "MethodNotFound",
-    )
+    ))
 }
 
 /// `-not x`, `-x`, `-join x`.
@@ -131,11 +131,8 @@ fn numbers(operator: &str, left: &Value, right: &Value) -> Made {
             "/" if *b != 0 && a % b == 0 => a.checked_div(*b),
             "%" if *b != 0 => a.checked_rem(*b),
             "/" | "%" if *b == 0 => {
-                return Err(PsError::new(
-                    "Attempted to divide by zero.",
-                    "NotSpecified: (:) [], RuntimeException",
-                    "RuntimeException",
-                ));
+                let category = "NotSpecified: (:) [], RuntimeException";
+                return Err(PsError::new("Attempted to divide by zero.", category, "RuntimeException").into());
             }
             _ => None,
         };

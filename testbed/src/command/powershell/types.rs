@@ -32,14 +32,15 @@ pub(super) fn versions(interpreter: &Interpreter) -> Value {
 }
 
 /// Memory for an array of bytes.
-pub(super) fn bytes(interpreter: &Interpreter, size: Option<i64>) -> Result<Value, PsError> {
+pub(super) fn bytes(interpreter: &Interpreter, size: Option<i64>) -> Result<Value, Box<PsError>> {
     let size = u64::try_from(size.unwrap_or(0)).unwrap_or(0);
     match interpreter.session.meter.take(size) {
         Ok(memory) => Ok(Value::Bytes(Arc::new(memory))),
         Err(_) => Err(PsError::exception(
             "OutOfMemoryException",
             "Exception of type 'System.OutOfMemoryException' was thrown.",
-        )),
+        )
+        .into()),
     }
 }
 
