@@ -28,7 +28,8 @@ struct Foreign {
 
 fn foreign() -> Foreign {
     block_on(async {
-        let options = ServeOptions { control_plane_only: true, ..ServeOptions::default() };
+        let options =
+            ServeOptions { control_plane_only: true, shape: "no-active-directory".into(), ..ServeOptions::default() };
         let testbed = start(&options).await;
         let client = client_of(&testbed.info().kubeconfig).await;
         Foreign { client, kubeconfig: testbed.info().kubeconfig.display().to_string(), _testbed: testbed }
