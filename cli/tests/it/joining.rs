@@ -37,7 +37,6 @@ fn foreign() -> Foreign {
 }
 
 #[test]
-#[ignore = "its expectation is older than the newest suites: to be renewed on a quiet machine"]
 fn virtual_windows_nodes_join_are_judged_for_what_makes_sense_and_leave_no_trace() {
     let (home, foreign) = (Home::new(), foreign());
     let kubeconfig = &foreign.kubeconfig;

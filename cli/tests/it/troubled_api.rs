@@ -18,13 +18,24 @@ fn run(effects: &str) -> (Done, Report) {
 }
 
 #[test]
-#[ignore = "its expectation is older than the newest suites: to be renewed on a quiet machine"]
-fn watches_that_end_and_slow_answers_change_no_verdict() {
-    let (done, report) =
-        run("  - api:\n      requests: { verb: watch, userAgent: 'winconform/*' }\n      watch: ends\n  \
-         - api:\n      requests: { verb: '!watch', userAgent: 'winconform/*' }\n      delay: 300ms\n");
+fn dropped_watches_and_slow_answers_change_no_verdict() {
+    let (done, report) = run(
+        "  - api:\n      requests: { verb: watch, userAgent: 'winconform/*' }\n      watch: gone\n      when: { start: 0s, end: 8s }\n  \
+         - api:\n      requests: { verb: '!watch', userAgent: 'winconform/*' }\n      delay: 300ms\n",
+    );
     assert_eq!(done.code, Some(0), "{done:#?}");
     assert!(report.results.iter().any(|result| result.verdict == VerdictKind::Passed));
+}
+
+#[test]
+fn watches_that_never_show_anything_blame_nobody() {
+    let (done, report) = run(
+        "  - api:\n      requests: { verb: watch, resource: pods, userAgent: 'winconform/*' }\n      watch: ends\n",
+    );
+    assert_eq!(done.code, Some(2), "{done:#?}");
+    assert!(report.results.iter().all(|result| result.verdict != VerdictKind::Failed), "{:#?}", report.results);
+    let said = "shows less than the API server has";
+    assert!(report.results.iter().any(|result| result.reason.contains(said)), "{:#?}", report.results);
 }
 
 #[test]

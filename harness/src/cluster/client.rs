@@ -3,17 +3,18 @@
 use std::{
     path::PathBuf,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use http::{Request, Response};
 use hyper_util::client::proxy::matcher::Matcher;
 use kube::{
     Client, Config,
-    client::{Body, ClientBuilder},
+    client::{Body, ClientBuilder, retry::RetryPolicy},
     config::{KubeConfigOptions, Kubeconfig},
 };
 use thiserror::Error;
-use tower::{BoxError, Layer, Service};
+use tower::{BoxError, Layer, Service, buffer::BufferLayer, retry::RetryLayer};
 
 use super::{
     credentials::{self, CredentialError},
@@ -150,6 +151,8 @@ impl Cluster {
             http::header::USER_AGENT,
             http::HeaderValue::from_static(concat!("winconform/", env!("CARGO_PKG_VERSION"))),
         ));
+        // kube tries a refused request again for nearly three minutes, longer than any budget of ours.
+        config.default_retry = false;
         let exec = config.auth_info.exec.clone();
         // A credential plugin is a program that is run and waited for, perhaps for a login in a browser.
         let built = tokio::task::spawn_blocking(move || ClientBuilder::try_from(config)).await;
@@ -166,7 +169,11 @@ impl Cluster {
             }
         };
         let requests = Requests::default();
-        let client = builder.with_layer(&CountLayer(requests.clone())).build();
+        let client = builder
+            .with_layer(&CountLayer(requests.clone()))
+            .with_layer(&BufferLayer::<Request<Body>>::new(IN_FLIGHT)) // a request that is tried again needs a second hand
+            .with_layer(&RetryLayer::new(retries()))
+            .build();
         Ok(Self { client, requests, context, server })
     }
 
@@ -197,6 +204,15 @@ impl Cluster {
     pub(super) async fn version(&self) -> Result<String, kube::Error> {
         Ok(self.client.apiserver_version().await?.git_version)
     }
+}
+
+/// How many requests may wait for the connection.
+const IN_FLIGHT: usize = 1024;
+
+/// How an API server is asked again that is too busy (429, 503, 504): some 16 s in all, or as it says itself.
+fn retries() -> RetryPolicy {
+    let (first, longest, tries) = (Duration::from_millis(100), Duration::from_secs(5), 8);
+    RetryPolicy::new(first, longest, tries, true).unwrap_or_default()
 }
 
 /// Counts every request that passes.

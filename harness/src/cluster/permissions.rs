@@ -59,10 +59,11 @@ pub fn required_permissions() -> Vec<Permission> {
     sorted([super::facts::ASKS, &run::asks()].concat())
 }
 
-/// What a run of these checks needs.
+/// What a run of these checks asks for: what it cannot do without, and what it notes where it may look.
 #[must_use]
 pub fn permissions_of<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Permission> {
     let mut needed = required_permissions();
+    needed.extend_from_slice(super::surroundings::ASKS);
     needed.extend(checks.into_iter().flat_map(Check::permissions));
     sorted(needed)
 }

@@ -9,6 +9,8 @@ use k8s_openapi::api::{
 use kube::{Api, Client, ResourceExt, api::ListParams};
 use winconform_reports::event::{SystemRole, SystemWorkload};
 
+use super::permissions::{Permission, may};
+
 /// Names of pod networks, as they stand in those of their DaemonSets.
 const NETWORKS: &[&str] =
     &["calico", "flannel", "antrea", "cilium", "azure-cns", "azure-ip-masq", "aws-node", "kube-router", "weave", "ovn"];
@@ -28,6 +30,9 @@ pub(super) fn provider(nodes: &[Node]) -> Option<String> {
     let id = nodes.iter().find_map(|node| node.spec.as_ref()?.provider_id.clone())?;
     id.split_once("://").map(|(scheme, _)| scheme.to_owned()).filter(|scheme| !scheme.is_empty())
 }
+
+/// What this asks for. A run goes without it, and then names no network plugin.
+pub(super) const ASKS: &[Permission] = &[may("list", "apps", "daemonsets")];
 
 /// The DaemonSets of `kube-system`; none where we may not list them.
 pub(super) async fn system(client: &Client) -> Vec<SystemWorkload> {

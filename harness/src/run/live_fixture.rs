@@ -9,9 +9,10 @@ use std::{
 };
 
 use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::{Api, api::ListParams};
 use tokio::{
     sync::{Mutex, OnceCell, watch},
-    time::Instant,
+    time::{Instant, timeout},
 };
 use winconform_manifests::{Kind, Object};
 use winconform_reports::{
@@ -32,7 +33,7 @@ use crate::{
     journal::millis,
     placement::{FIXTURE_LABEL, Placing, place},
     probe::PodRef,
-    wait::{Cause, Look, PodProgress, Snapshot, look_at_pod, pod_key, until},
+    wait::{Cause, Look, PodProgress, Snapshot, WaitError, WatchLost, look_at_pod, pod_key, until},
 };
 
 /// A fixture while it lives.
@@ -245,7 +246,7 @@ pub(crate) async fn pods_ready(
 ) -> Result<Vec<Arc<Pod>>, Trouble> {
     let mut timelines: BTreeMap<String, Timeline> = BTreeMap::new();
     let events = stage.views.events(host);
-    until(&stage.views.signal, stage.budgets, owner, || {
+    let waited = until(&stage.views.signal, stage.budgets, owner, || {
         events.peek(|events| {
             let pods = fixture_pods(&stage.views, slug);
             for pod in &pods {
@@ -255,8 +256,30 @@ pub(crate) async fn pods_ready(
             look_at_pods(&pods, slug, wanted, events, stage)
         })
     })
-    .await
-    .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug), slug, wanted))))
+    .await;
+    match waited {
+        Err(WaitError::TimedOut { what, waited, .. }) if is_watch_behind(stage, slug, host).await => {
+            let error = Some(WatchLost::behind("pods", created));
+            Err(Trouble::Wait(WaitError::ApiLost { what, lost_for: waited, error }))
+        }
+        other => other
+            .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug), slug, wanted)))),
+    }
+}
+
+/// Before a cluster is blamed for what did not happen: whether the API server has seen it happen, and our watch has not.
+///
+/// One list. An API server that does not answer it is none to blame a cluster by, either.
+async fn is_watch_behind(stage: &Stage, slug: &str, host: bool) -> bool {
+    let pods: Api<Pod> = Api::namespaced(stage.client.clone(), stage.names.namespace(host));
+    let ours = ListParams::default().labels(&format!("{FIXTURE_LABEL}={slug}"));
+    let Ok(Ok(listed)) = timeout(stage.budgets.of(Budget::Api), pods.list(&ours)).await else { return true };
+    let seen = labelled_pods(&stage.views, slug);
+    let phase = |pod: &Pod| pod.status.as_ref().and_then(|status| status.phase.clone());
+    listed.items.iter().any(|pod| {
+        let known = seen.iter().find(|seen| seen.metadata.uid == pod.metadata.uid);
+        known.is_none_or(|seen| phase(seen) != phase(pod))
+    })
 }
 
 /// Whether a pod is of the fixture, or of the check's own objects, of that slug.

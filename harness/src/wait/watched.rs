@@ -38,6 +38,12 @@ pub struct WatchLost {
 }
 
 impl WatchLost {
+    /// A watch that goes on and still shows less than the API server has.
+    #[must_use]
+    pub(crate) fn behind(kind: &str, since: Instant) -> Self {
+        Self { message: format!("the watch of {kind} shows less than the API server has"), since }
+    }
+
     /// Since when.
     #[must_use]
     pub fn since(&self) -> Instant {
