@@ -15,9 +15,9 @@ use winconform_testbed::{clock::Latency, control_plane::ContainerOptions, shape:
 
 use crate::{
     cleanup::CleanupArguments, compare::CompareArguments, error::CliError, explain::ExplainArguments,
-    images::ImagesArguments, list::ListArguments, manifests::ManifestsArguments, plan::PlanArguments,
-    rbac::RbacArguments, report::ReportArguments, run::RunArguments, terminal::Color, testbed::TestbedArguments,
-    trust::TrustArguments,
+    history::HistoryArguments, images::ImagesArguments, list::ListArguments, manifests::ManifestsArguments,
+    plan::PlanArguments, rbac::RbacArguments, report::ReportArguments, run::RunArguments, terminal::Color,
+    testbed::TestbedArguments, trust::TrustArguments,
 };
 
 /// Asks a Kubernetes cluster with Windows nodes everything that the guide for
@@ -76,6 +76,8 @@ pub enum Command {
     Trust(Box<TrustArguments>),
     /// Say what changed between two runs: what regressed, what is fixed, what is slower, and what differs around them.
     Compare(CompareArguments),
+    /// Sum up many runs: how often each check held, how flaky it is, since when it is broken, how times went.
+    History(HistoryArguments),
     /// A testbed that stays: start, use, break, heal and stop it.
     Testbed(TestbedArguments),
 }

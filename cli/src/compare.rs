@@ -4,7 +4,7 @@ use std::{path::PathBuf, str::FromStr};
 
 use clap::Args;
 use winconform_reports::{
-    compare::{self, AskedPair, Comparison, FailOn, markdown::markdown, read_run, text},
+    compare::{self, AskedPair, Comparison, FailOn, markdown::markdown, page::to_html, read_run, text},
     write::{check_writable, write_whole},
 };
 
@@ -27,7 +27,7 @@ Exit codes:
 Examples:
   winconform compare target/winconform/good target/winconform/latest
   winconform compare good.json new.json --pair 10.0.20348=10.0.26100 --fail-on regressed,slower
-  winconform compare good.json new.json --report markdown=changes.md --report json=changes.json")]
+  winconform compare good.json new.json --report markdown=changes.md --report html=changes.html")]
 pub struct CompareArguments {
     /// The run that is known to be good.
     base: PathBuf,
@@ -40,7 +40,7 @@ pub struct CompareArguments {
     /// `coverage-lost`, `limitation-lifted`, `finding-new`, `slower`, …; or `none`.
     #[arg(long, value_name = "LIST", default_value_t)]
     fail_on: FailOn,
-    /// Write the comparison: `markdown=FILE` or `json=FILE` (repeatable).
+    /// Write the comparison: `html=FILE`, `markdown=FILE` or `json=FILE` (repeatable).
     #[arg(long, value_name = "FORMAT=PATH")]
     report: Vec<ComparisonFile>,
 }
@@ -48,6 +48,7 @@ pub struct CompareArguments {
 /// What a comparison is written as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
+    Html,
     Markdown,
     Json,
 }
@@ -68,9 +69,10 @@ impl FromStr for ComparisonFile {
             .filter(|(_, path)| !path.is_empty())
             .ok_or_else(|| format!("`{text}` is not of the form FORMAT=PATH, for example `markdown=changes.md`"))?;
         let format = match format {
+            "html" => Format::Html,
             "markdown" => Format::Markdown,
             "json" => Format::Json,
-            other => return Err(format!("`{other}` is no format of a comparison (one of markdown, json)")),
+            other => return Err(format!("`{other}` is no format of a comparison (one of html, markdown, json)")),
         };
         Ok(Self { format, path: PathBuf::from(path) })
     }
@@ -97,6 +99,7 @@ pub fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<u8, C
 
 fn rendered(comparison: &Comparison, format: Format) -> Result<String, CliError> {
     match format {
+        Format::Html => Ok(to_html(comparison)),
         Format::Markdown => Ok(markdown(comparison)),
         Format::Json => comparison.to_json().map_err(CliError::Json),
     }

@@ -13,6 +13,7 @@ use winconform_harness::{
 use winconform_manifests::ManifestError;
 use winconform_reports::{
     compare::{PairingError, ReadRunError},
+    history::HistoryError,
     known_failures::KnownFailuresError,
     log::LogError,
     write::WriteError,
@@ -165,6 +166,9 @@ pub enum CliError {
     /// A run to compare with cannot be read.
     #[error(transparent)]
     ReadRun(#[from] ReadRunError),
+    /// A folder of runs cannot be read.
+    #[error(transparent)]
+    History(#[from] HistoryError),
     /// The targets of two runs cannot be paired as asked.
     #[error(transparent)]
     Pairing(#[from] PairingError),

@@ -18,6 +18,7 @@ pub mod cleanup;
 pub mod compare;
 pub mod error;
 pub mod explain;
+pub mod history;
 pub mod images;
 pub mod judging;
 pub mod list;
@@ -84,6 +85,7 @@ async fn dispatch(command: Command, terminal: Terminal) -> Result<u8, CliError> 
         Command::Manifests(arguments) => manifests::manifests(*arguments, terminal).await,
         Command::Images(arguments) => images::images(*arguments, terminal).await,
         Command::Rbac(arguments) => rbac::rbac(&arguments, terminal),
+        Command::History(arguments) => history::history(&arguments, terminal),
         Command::Compare(arguments) => compare::compare(&arguments, terminal),
         Command::Cleanup(arguments) => cleanup::cleanup(arguments, terminal).await,
         Command::Report(arguments) => report::report(arguments, terminal),

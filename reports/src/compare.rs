@@ -10,6 +10,7 @@ mod answers;
 mod environment;
 pub mod markdown;
 mod model;
+pub mod page;
 mod pairing;
 mod read;
 mod schema;

@@ -60,6 +60,7 @@ pub mod disposition;
 pub mod event;
 pub mod explain;
 pub mod github;
+pub mod history;
 pub mod html;
 pub mod id;
 pub mod junit;

@@ -7,6 +7,7 @@
 mod access;
 mod bad_input;
 mod command;
+mod comparing;
 mod containers;
 mod credentials;
 mod defects;

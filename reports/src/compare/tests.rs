@@ -284,6 +284,29 @@ fn the_markdown_of_a_comparison() {
 }
 
 #[test]
+fn the_page_of_a_comparison_is_sound_and_harmless() {
+    let page = page::to_html(&eventful());
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("regressed"));
+    assert!(!page.contains("401 <script>"), "text from a cluster is escaped");
+}
+
+/// 5,000 nodes and 60 checks: what the benchmark measures, held here by its shape only.
+#[test]
+fn a_comparison_of_many_nodes_groups_what_is_alike() {
+    let nodes: Vec<(String, String)> = (0..200).map(|n| (format!("win-{n:03}"), OLD.to_owned())).collect();
+    let story = |verdict: &dyn Fn() -> Verdict| {
+        let nodes: Vec<(&str, &str)> = nodes.iter().map(|(name, build)| (name.as_str(), build.as_str())).collect();
+        let ids: Vec<String> = nodes.iter().map(|(name, build)| format!("nodes/ready@{name}/{build}")).collect();
+        let answers: Vec<(&str, Verdict)> = ids.iter().map(|id| (id.as_str(), verdict())).collect();
+        Story::on(&nodes).answers(&answers)
+    };
+    let comparison = compared(&story(&passed), &story(&|| failed("not ready")));
+    assert_eq!(comparison.of_kind(ChangeKind::Regressed).count(), 200);
+    let text = text::text(&comparison, &text::Options::default());
+    assert!(text.contains("and 195 more") && text.lines().count() < 30, "{text}");
+}
+
+#[test]
 fn the_json_of_a_comparison_keeps_to_its_published_schema() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/compare.schema.json");
     let text = serde_json::to_string_pretty(&json_schema()).unwrap() + "\n";
