@@ -23,6 +23,8 @@ pub(super) struct Notable {
 pub(super) struct State {
     planned: Option<u64>,
     in_a_round: u64,
+    /// Answers that the plan gave: they are not applicable in any round.
+    never_asked: u64,
     passed: u64,
     failed: u64,
     undetermined: u64,
@@ -75,7 +77,7 @@ impl State {
             }
             Event::RoundStarted { round } => {
                 // What does not apply is not asked again.
-                let again = self.in_a_round.saturating_sub(self.not_applicable);
+                let again = self.in_a_round.saturating_sub(self.never_asked);
                 self.planned = self.planned.map(|planned| planned + again);
                 self.fixtures.values_mut().for_each(|fixture| *fixture = Fixture::default());
                 wait(format!("round {round}"))
@@ -107,7 +109,10 @@ impl State {
     }
 
     fn finished(&mut self, id: &ResultId, verdict: &Verdict) -> Option<Notable> {
-        self.asking.remove(id);
+        let was_asked = self.asking.remove(id);
+        if !was_asked && matches!(verdict, Verdict::NotApplicable(_)) {
+            self.never_asked += 1;
+        }
         let (count, word) = match verdict {
             Verdict::Passed(_) | Verdict::LimitationPresent(_) | Verdict::LimitationLifted(_) => (&mut self.passed, ""),
             Verdict::Failed(_) => (&mut self.failed, "failed"),

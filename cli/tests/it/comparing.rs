@@ -72,10 +72,10 @@ fn what_was_planted_is_what_a_comparison_finds() {
     let home = Home::new();
     let shape = fs::read_to_string(root().join("testbed/shapes/one-build.yaml")).unwrap();
     home.file("patched.yaml", &shape.replace("20348.5499", "20348.5600"));
-    let questions = "--suite win-webserver --check reachability/windows-pod-to-*";
+    let questions = "--check win-webserver/pods-ready --check win-webserver/serves-page --check reachability/windows-pod-to-*";
     home.run(&format!("run --testbed --shape one-build {questions} --repeat 5 --out base")).must_say(0, &[]);
     let same = home.run("compare base base --fail-on regressed,new-failure,slower");
-    assert!(same.code == Some(0) && same.out.starts_with("\nequal") || same.out.starts_with("equal"), "{same:#?}");
+    assert!(same.code == Some(0) && same.out.trim_start().starts_with("equal"), "{same:#?}");
     let broken = home.run(&format!(
         "run --testbed --shape patched.yaml --latency 0.4 --fault svc-09 {questions} --repeat 5 --out new --baseline base"
     ));

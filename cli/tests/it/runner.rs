@@ -1,7 +1,10 @@
 //! The one runner, proven with checks whose verdicts are known.
 
 use std::{
-    sync::{Arc, Mutex, OnceLock},
+    sync::{
+        Arc, Mutex, OnceLock,
+        atomic::{AtomicU32, Ordering},
+    },
     time::Duration,
 };
 
@@ -28,7 +31,7 @@ use winconform_harness::{
     run::{Keep, PlanOptions},
 };
 use winconform_manifests::Manifest;
-use winconform_reports::{Level, Policy, Verdict, VerdictKind};
+use winconform_reports::{Disposition, Level, Policy, Verdict, VerdictKind};
 use winconform_testbed::{progress::Info, serve::ServeOptions};
 
 use crate::standing::{block_on, client, info, start};
@@ -76,6 +79,17 @@ async fn run_with(
     plan: PlanOptions,
     stop: CancellationToken,
 ) -> (Outcome, tempfile::TempDir) {
+    run_often(info, checks, plan, stop, 1, 0).await
+}
+
+async fn run_often(
+    info: &Info,
+    checks: &[&'static Check],
+    plan: PlanOptions,
+    stop: CancellationToken,
+    rounds: u32,
+    retries: u32,
+) -> (Outcome, tempfile::TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let session = Session {
         source: Source::Kubeconfig(ConnectOptions { kubeconfig: Some(info.kubeconfig.clone()), context: None }),
@@ -89,8 +103,8 @@ async fn run_with(
         outside_proxy: None,
         policy: Policy::default(),
         baseline: None,
-        rounds: 1,
-        retries: 0,
+        rounds,
+        retries,
         folder: RunFolder::create(Some(folder.path()), None).unwrap(),
         reports: Vec::new(),
         sinks: Vec::new(),
@@ -462,4 +476,63 @@ fn a_cleanup_that_fails_is_reported_and_changes_no_verdict() {
         let patch = serde_json::json!({ "metadata": { "finalizers": null } });
         namespaces.patch(&name, &PatchParams::default(), &Patch::Merge(&patch)).await.unwrap();
     });
+}
+
+/// Fails each time but every third.
+static FLAKES: Check = Check {
+    id: "fake/flakes",
+    run: |_| {
+        async {
+            static ASKED: AtomicU32 = AtomicU32::new(0);
+            match ASKED.fetch_add(1, Ordering::Relaxed) % 3 {
+                2 => Ok(Verdict::Passed("seen".into())),
+                _ => Ok(Verdict::Failed("expected 1, saw 2".into())),
+            }
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+static ALTERNATES: Check = Check {
+    id: "fake/alternates",
+    run: |_| {
+        async {
+            static ASKED: AtomicU32 = AtomicU32::new(0);
+            match ASKED.fetch_add(1, Ordering::Relaxed) % 2 {
+                0 => Ok(Verdict::Passed("seen".into())),
+                _ => Ok(Verdict::Failed("expected 1, saw 2".into())),
+            }
+        }
+        .boxed()
+    },
+    ..PLAIN
+};
+
+#[test]
+fn a_check_that_passes_only_when_asked_again_is_flaky_and_red_and_keeps_its_failures() {
+    let checks = [&FLAKES, &PASSES, &FAILS];
+    let often = run_often(info(), &checks, PlanOptions::default(), CancellationToken::new(), 1, 2);
+    let report = block_on(often).0.report;
+    let of = |name: &str| report.results.iter().find(|result| result.check.name() == name).unwrap();
+    let flaky = of("flakes");
+    assert_eq!((flaky.verdict, flaky.disposition, flaky.attempts), (VerdictKind::Passed, Disposition::Red, 3));
+    let tries: Vec<&str> = flaky.tries.iter().map(|one| one.reason.as_str()).collect();
+    assert_eq!(tries, ["expected 1, saw 2", "expected 1, saw 2", "seen"]);
+    assert_eq!((of("passes").attempts, of("fails").attempts), (1, 3));
+    assert!(!of("fails").flaky, "what fails each time is broken, not flaky");
+}
+
+#[test]
+fn every_round_begins_anew_and_one_report_counts_them() {
+    let checks = [&ALTERNATES, &MAKES, &PASSES];
+    let often = run_often(info(), &checks, PlanOptions::default(), CancellationToken::new(), 2, 0);
+    let outcome = block_on(often).0;
+    let report = &outcome.report;
+    let of = |name: &str| report.results.iter().find(|result| result.check.name() == name).unwrap();
+    let rate = of("alternates").rate.unwrap();
+    assert_eq!((rate.passed, rate.failed), (1, 1));
+    assert!(of("alternates").flaky && of("alternates").reason.starts_with("failed in 1 of 2 rounds"));
+    assert_eq!(of("makes").rate.unwrap().passed, 2, "{}", of("makes").reason);
+    assert_eq!(report.results.len(), 3);
+    assert_eq!(report.leftovers, Vec::<String>::new());
 }
