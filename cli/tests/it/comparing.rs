@@ -46,7 +46,7 @@ fn what_cannot_be_compared_is_said() {
     home.file("other.txt", "hello\n");
     home.run(&format!("compare {healthy} other.txt")).must_say(2, &["is no run: give a run's folder"]);
     home.run(&format!("compare {healthy} nothing")).must_say(2, &["failed to read `nothing`"]);
-    home.run(&format!("compare {healthy} {healthy} --pair 1=2")).must_say(2, &["has no target `1`"]);
+    home.run(&format!("compare {healthy} {healthy} --pair 9=2")).must_say(2, &["has no target `9`"]);
     home.run(&format!("compare {healthy} {healthy} --fail-on worse")).must_say(2, &["nothing to fail on"]);
     home.run("history .").must_say(2, &["holds no run"]);
 }
@@ -66,13 +66,22 @@ fn a_folder_of_runs_has_a_history() {
     assert_eq!(json(&home, "history.json")["runs"].as_array().unwrap().len(), 2);
 }
 
+/// `one-build`, a patch level later.
+const PATCHED: &str = "\
+name: patched
+nodes:
+  - { name: win-2022-0, os: windows, build: 10.0.20348.5600, taints: [{ key: os, value: windows, effect: NoSchedule }] }
+  - { name: win-2022-1, os: windows, build: 10.0.20348.5600, taints: [{ key: os, value: windows, effect: NoSchedule }] }
+  - { name: linux-0, os: linux }
+";
+
 /// Two runs on testbeds that differ in a patch level, one fault and the pace of their nodes.
 #[test]
 fn what_was_planted_is_what_a_comparison_finds() {
     let home = Home::new();
-    let shape = fs::read_to_string(root().join("testbed/shapes/one-build.yaml")).unwrap();
-    home.file("patched.yaml", &shape.replace("20348.5499", "20348.5600"));
-    let questions = "--check win-webserver/pods-ready --check win-webserver/serves-page --check reachability/windows-pod-to-*";
+    home.file("patched.yaml", PATCHED);
+    let questions =
+        "--check win-webserver/pods-ready --check win-webserver/serves-page --check reachability/windows-pod-to-*";
     home.run(&format!("run --testbed --shape one-build {questions} --repeat 5 --out base")).must_say(0, &[]);
     let same = home.run("compare base base --fail-on regressed,new-failure,slower");
     assert!(same.code == Some(0) && same.out.trim_start().starts_with("equal"), "{same:#?}");

@@ -10,7 +10,8 @@ pub(super) fn write(page: &mut Page, report: &Report) {
     let run = &report.run;
     let mut parts = Vec::new();
     parts.extend(run.boot_s.map(|boot| format!("boot {}", seconds(boot))));
-    parts.push(format!("run {}", seconds(run.wall_s)));
+    let rounds = if run.rounds > 1 { format!(" in {} rounds", run.rounds) } else { String::new() };
+    parts.push(format!("run {}{rounds}", seconds(run.wall_s)));
     parts.extend(run.critical_path_s.map(|path| format!("critical path {}", seconds(path))));
     parts.extend(run.overhead.map(|overhead| format!("overhead {:.0} %", overhead * 100.0)));
     page.blank();
