@@ -328,6 +328,9 @@ async fn observe(
                 else {
                     continue; // a node that somebody else brought
                 };
+                if !is_ours(&node, &world) {
+                    continue; // of a name of ours, but somebody else's: whoever registers says so
+                }
                 if let Some(block) = block_of(&node).filter(|_| host.own_port.is_none()) {
                     host.set_block(block);
                 }
