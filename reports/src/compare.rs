@@ -4,7 +4,7 @@
 //! of two of them, and a [`Comparison`] is what text, Markdown, JSON and HTML show.
 //!
 //! Patch level, runtime and kubelet are what a new build changes, so here they are
-//! attributes and not identity: [`pairing`] says which target stands for which.
+//! attributes and not identity: `pairing` says which target stands for which.
 
 mod answers;
 mod environment;

@@ -4,7 +4,7 @@
 //! The domain stands beyond the cluster, on addresses of the virtual network's
 //! outside, so whatever cuts a container off from there cuts it off from its
 //! domain. What a container is to the domain follows from the credential spec
-//! that its runtime gave it ([`Member`]); `nltest`, `klist` and file shares ask
+//! that its runtime gave it (`Member`); `nltest`, `klist` and file shares ask
 //! nothing else.
 
 use std::{

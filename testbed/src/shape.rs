@@ -2,7 +2,7 @@
 //!
 //! A shape is a YAML file: one of those that ship with the crate, by name, or
 //! the user's own, by path. A file may build on another shape, and several can
-//! be stacked with commas (`one-build,no-load-balancer`): see [`compose`].
+//! be stacked with commas (`one-build,no-load-balancer`): see `compose`.
 
 use std::{collections::BTreeMap, fmt, net::Ipv4Addr};
 

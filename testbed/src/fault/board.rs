@@ -233,7 +233,7 @@ impl FaultBoard {
         }
     }
 
-    /// Everything that is wrong with `node` now. What of it showed is told by [`node_changed`](Self::node_changed).
+    /// Everything that is wrong with `node` now. What of it showed is told by `node_changed`.
     #[must_use]
     pub fn node(&self, node: &NodeFacts) -> NodeEffects {
         let mut all = NodeEffects::default();
