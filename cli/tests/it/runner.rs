@@ -209,7 +209,7 @@ fn what_a_check_makes_is_completed_and_goes_with_it_also_when_it_panics() {
 }
 
 /// Finds its class's name taken by somebody else.
-static MEETS_ANOTHERS_CLASS: Check = Check {
+static MEETS_A_FOREIGN_CLASS: Check = Check {
     id: "fake/taken",
     creates: &[OWN_CLASS],
     run: |cx| {
@@ -229,7 +229,7 @@ static MEETS_ANOTHERS_CLASS: Check = Check {
 
 #[test]
 fn a_name_that_somebody_else_has_taken_is_undetermined_and_theirs_stays() {
-    let outcome = run_on_shared(&[&MEETS_ANOTHERS_CLASS]);
+    let outcome = run_on_shared(&[&MEETS_A_FOREIGN_CLASS]);
     let (kind, reason) = verdict(&outcome, "taken");
     assert_eq!(kind, VerdictKind::Undetermined);
     assert!(reason.contains("already exists"), "{reason}");
