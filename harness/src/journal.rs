@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::time::Instant;
-use winconform_reports::{Event, Record};
+use winconform_reports::{Event, Record, secrets::record_without_secrets};
 
 /// Takes events: the log, the terminal, a waiting `cargo test`.
 pub trait Sink: Send + Sync {
@@ -31,9 +31,9 @@ impl Journal {
         Self { started: Instant::now(), sinks: sinks.into() }
     }
 
-    /// Reports an event, now.
+    /// Reports an event, now. Nobody sees the secrets in it, whoever said them.
     pub fn emit(&self, event: Event) {
-        let record = Record { ms: millis(self.started.elapsed()), event };
+        let record = record_without_secrets(Record { ms: millis(self.started.elapsed()), event });
         for sink in self.sinks.iter() {
             sink.take(&record);
         }

@@ -44,7 +44,7 @@ pub use self::{
     pull_secret::asks as pull_secret_permissions,
     selection::{Selection, SelectionError, Shard, ShardError},
 };
-pub(crate) use self::{cordon::ASKS as CORDON_ASKS, evidence::redact, log_tail::ASKS as LOG_ASKS};
+pub(crate) use self::{cordon::ASKS as CORDON_ASKS, log_tail::ASKS as LOG_ASKS};
 use crate::{
     budgets::Budgets,
     check::Check,

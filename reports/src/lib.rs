@@ -68,6 +68,7 @@ pub mod known_failures;
 pub mod log;
 pub mod markdown;
 pub mod report;
+pub mod secrets;
 pub mod statistics;
 pub mod text;
 pub mod verdict;

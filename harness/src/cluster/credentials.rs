@@ -14,9 +14,7 @@ use kube::{
     config::{AuthInfo, ExecConfig, ExecInteractiveMode},
 };
 use thiserror::Error;
-use winconform_reports::Chain;
-
-use crate::run::redact;
+use winconform_reports::{Chain, secrets::without_secrets};
 
 /// Of what a plugin says when it fails, so many characters are passed on.
 const SAID_LIMIT: usize = 600;
@@ -126,7 +124,8 @@ pub(super) fn explain(error: &AuthError, exec: Option<&ExecConfig>) -> Credentia
         }
         AuthError::AuthExecStart(error) => CredentialError::PluginStart { command, reason: error.to_string() },
         AuthError::AuthExecRun { out, .. } => {
-            let text = redact(&String::from_utf8_lossy(&out.stderr));
+            let said = String::from_utf8_lossy(&out.stderr);
+            let text = without_secrets(&said);
             let text: String = text.trim().chars().take(SAID_LIMIT).collect();
             CredentialError::PluginFailed { command, status: out.status.to_string(), said_text: text }
         }

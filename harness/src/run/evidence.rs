@@ -16,7 +16,7 @@ use k8s_openapi::api::core::v1::{Event as KubeEvent, Pod};
 use kube::{Api, ResourceExt, api::LogParams};
 use serde_json::Value;
 use tokio::time::timeout;
-use winconform_reports::event::Evidence;
+use winconform_reports::{event::Evidence, secrets::without_secrets};
 
 pub(crate) use self::windows::WindowsSides;
 use super::{live_fixture::fixture_pods, plan::PlannedCheck, stage::Stage};
@@ -60,7 +60,7 @@ pub(super) async fn collect(
     }
     let mut evidence = Vec::new();
     for (name, title, text) in files.into_iter().filter(|(_, _, text)| !text.trim().is_empty()) {
-        let text = redact(&text);
+        let text = without_secrets(&text);
         let cut = cut(&text, FILE_LIMIT);
         let path = match folder {
             Some(folder) => write(folder, &relative.join(name), cut).await,
@@ -206,28 +206,6 @@ fn sounds_secret(key: &str) -> bool {
         && key != "automountserviceaccounttoken"
 }
 
-/// Hides bearer tokens (JSON web tokens) and `Authorization` headers in any text.
-#[must_use]
-pub(crate) fn redact(text: &str) -> String {
-    text.lines()
-        .map(|line| {
-            if let Some(at) = line.to_ascii_lowercase().find("authorization:") {
-                return format!("{}(hidden)", &line[..at + "authorization:".len()]);
-            }
-            line.split_inclusive(|c: char| c.is_whitespace() || "\"',;".contains(c))
-                .map(|word| match word.find("eyJ") {
-                    Some(at) if word[at..].matches('.').count() >= 2 => {
-                        let end = word.trim_end_matches(|c: char| c.is_whitespace() || "\"',;".contains(c)).len();
-                        format!("{}(hidden){}", &word[..at], &word[end..])
-                    }
-                    _ => word.to_owned(),
-                })
-                .collect()
-        })
-        .collect::<Vec<String>>()
-        .join("\n")
-}
-
 fn cut(text: &str, limit: usize) -> &str {
     let mut end = limit.min(text.len());
     while !text.is_char_boundary(end) {
@@ -248,16 +226,6 @@ mod tests {
 
     use super::*;
 
-    const TOKEN: &str = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2lnbmF0dXJl";
-
-    #[test]
-    fn tokens_and_authorization_headers_are_hidden_wherever_they_stand() {
-        let text = format!("a {TOKEN} b\n\"token\":\"{TOKEN}\",\n> Authorization: Bearer abc\nplain");
-        let hidden = redact(&text);
-        assert!(!hidden.contains("eyJ") && !hidden.contains("Bearer"), "{hidden}");
-        assert!(hidden.contains("a (hidden) b") && hidden.ends_with("plain"));
-    }
-
     #[test]
     fn values_of_the_environment_are_hidden_and_names_are_kept() {
         let pod = json!({
@@ -272,7 +240,7 @@ mod tests {
     proptest! {
         #[test]
         fn any_text_can_be_redacted_and_cut(text in "(?s).{0,200}", limit in 0_usize..100) {
-            let hidden = redact(&text);
+            let hidden = without_secrets(&text);
             prop_assert!(cut(&hidden, limit).len() <= limit);
         }
     }

@@ -5,7 +5,10 @@ use std::{fs, path::Path};
 use serde_json::Value;
 
 use super::LogError;
-use crate::event::{Event, Record, SCHEMA};
+use crate::{
+    event::{Event, Record, SCHEMA},
+    secrets::record_without_secrets,
+};
 
 /// A log as it was read.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -19,7 +22,7 @@ pub struct Log {
 /// Reads a log.
 ///
 /// A last line that was cut is passed over and noted, so is an event that only a
-/// newer winconform knows.
+/// newer winconform knows. Secrets are hidden, should the log have any.
 ///
 /// # Errors
 ///
@@ -51,7 +54,7 @@ pub fn parse_log(bytes: &[u8]) -> Result<Log, LogError> {
             refuse_other_schemas(line, whole)?;
         }
         match serde_json::from_slice(line) {
-            Ok(record) => log.records.push(record),
+            Ok(record) => log.records.push(record_without_secrets(record)),
             Err(_) if !whole => log.notes.push(format!("line {} was cut and is passed over", index + 1)),
             Err(error) => match newer_event(line) {
                 Some(name) => log.notes.push(format!(

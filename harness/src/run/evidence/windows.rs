@@ -12,7 +12,7 @@ use futures::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
 use winconform_reports::{Chain, event::Evidence};
 
-use super::{FILE_LIMIT, cut, redact, write};
+use super::{FILE_LIMIT, cut, without_secrets, write};
 use crate::{
     budgets::Budget,
     probe::{Limits, PodRef, exec},
@@ -83,7 +83,7 @@ async fn of_node(stage: &Stage, node: &str, folder: &Path) -> Vec<Evidence> {
         async move {
             let text = ask(stage, &host, command).await;
             let path = Path::new("evidence/nodes").join(node).join(file);
-            let path = write(folder, &path, cut(&redact(&text), FILE_LIMIT)).await;
+            let path = write(folder, &path, cut(&without_secrets(&text), FILE_LIMIT)).await;
             Evidence { title: format!("{what} of {node}"), path, excerpt: None }
         }
     });
