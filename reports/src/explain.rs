@@ -53,16 +53,16 @@ const RULES: &[Rule] = &[
     Rule { what: "no node takes a pod", spreads: false, find: scheduling::unschedulable },
     Rule { what: "an image is not for this build, or cannot be had", spreads: false, find: image::refused },
     Rule { what: "sandboxes or containers fail", spreads: false, find: runtime::failures },
-    Rule { what: "containers are somebody else", spreads: false, find: identity::wrong },
     Rule { what: "one backend is dead", spreads: false, find: backend::dead },
     Rule { what: "the pod network of a node is dead", spreads: true, find: pod_network::dead },
     Rule { what: "the pod network of a node loses connections or answers", spreads: true, find: pod_network::impaired },
     Rule { what: "pings are lost", spreads: false, find: ping::dead },
     Rule { what: "service rules are dead or stale", spreads: true, find: service_ip::dead },
-    Rule { what: "names are not found", spreads: false, find: dns::dead },
+    Rule { what: "names are not found", spreads: true, find: dns::dead },
     Rule { what: "a node port is dead", spreads: false, find: node_port::dead },
     Rule { what: "a load balancer leads nowhere", spreads: false, find: load_balancer::dead },
     Rule { what: "pods do not get out of the cluster", spreads: false, find: outbound::dead },
+    Rule { what: "containers are somebody else", spreads: false, find: identity::wrong },
 ];
 
 /// The findings of a run, deepest first, each with the results it accounts for.

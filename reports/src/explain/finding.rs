@@ -68,14 +68,18 @@ impl Layer {
     /// Whether trouble here, on a node, accounts for trouble there on the same node.
     #[must_use]
     pub(super) fn underlies(self, other: Self) -> bool {
-        use Layer::{Dns, LoadBalancer, Node, NodePort, Outbound, PodNetwork, Runtime, Scheduling, ServiceIp};
+        use Layer::{
+            Dns, Identity, LoadBalancer, Node, NodePort, Outbound, PodNetwork, Runtime, Scheduling, ServiceIp,
+        };
         match self {
             Node => matches!(
                 other,
-                Scheduling | Runtime | PodNetwork | ServiceIp | Dns | NodePort | LoadBalancer | Outbound
+                Scheduling | Runtime | PodNetwork | ServiceIp | Dns | NodePort | LoadBalancer | Outbound | Identity
             ),
-            PodNetwork => matches!(other, ServiceIp | Dns | NodePort | LoadBalancer | Outbound),
-            ServiceIp => matches!(other, Dns | NodePort | LoadBalancer),
+            PodNetwork => matches!(other, ServiceIp | Dns | NodePort | LoadBalancer | Outbound | Identity),
+            ServiceIp => matches!(other, Dns | NodePort | LoadBalancer | Identity),
+            // A domain controller is found by its name.
+            Dns => matches!(other, Identity),
             _ => false,
         }
     }

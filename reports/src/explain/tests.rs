@@ -223,6 +223,30 @@ fn pods_that_work_beside_services_that_do_not_blame_the_service_rules() {
     assert_eq!(findings[0].checks.len(), 4);
 }
 
+/// An account that cannot be verified with its domain, from a pod on a node.
+fn stranger(node: &str) -> Vec<Observation> {
+    vec![Observation::Identity {
+        node: Some(node.into()),
+        who: "webapp01".into(),
+        of_domain: true,
+        what: "nltest /sc_verify".into(),
+        expected: "NERR_Success".into(),
+        found: "ERROR_NO_LOGON_SERVERS".into(),
+    }]
+}
+
+#[test]
+fn an_account_is_not_blamed_where_the_way_to_its_domain_is_dead() {
+    let network = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/service", services(|node| node == "win-b"));
+    let of_the_node = network.saw("gmsa/secure-channel", failed(), stranger("win-b"));
+    assert_eq!(of_the_node.causes(), ["service IP: win-b"]);
+    assert_eq!(of_the_node.findings()[0].checks.len(), 2);
+    let of_another = of_the_node.saw("gmsa/kerberos-ticket", failed(), stranger("win-c"));
+    assert_eq!(of_another.causes(), ["service IP: win-b", "identity: webapp01"], "win-c has services and no trust");
+}
+
 /// What a pod was told of a name, by whom.
 fn told(node: &str, asked: NameServer, outcome: NameOutcome) -> Observation {
     let source = if node.starts_with("linux") { FromLinuxPod } else { WindowsPod };
