@@ -110,7 +110,11 @@ async fn run(cx: Context) -> Answer {
     let old = runs_again(&cx, &old, was).await?;
     let fresh = fresh_pod(&cx, node).await?;
     cx.phase("pods back", from.elapsed());
-    let probed = cx.probe(ways(&cx, node, &service, &[old, fresh])?).await;
+    let ways = ways(&cx, node, &service, &[old, fresh])?;
+    // The Service answers as soon as one of the two does, which says nothing of the other's network.
+    let to_pods = ways.iter().filter(|way| way.aim.destination == Destination::WindowsPodOtherNode);
+    cx.await_network(&to_pods.cloned().collect::<Vec<_>>()).await;
+    let probed = cx.probe(ways).await;
     let verdict = judge(&probed, &format!("pods on {} must work after its reboot", node.name));
     Ok(match verdict {
         Verdict::Passed(text) => {
