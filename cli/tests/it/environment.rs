@@ -172,7 +172,7 @@ source: [https://kubernetes.io/docs/concepts/security/pod-security-admission/]
 effects:
   - admission:
       name: levels.policy.example.com
-      objects: { resources: namespaces, name: winconform-* }
+      objects: { resources: [namespaces], name: winconform-* }
       outcome: patches
       patch: [{ op: replace, path: /metadata/labels/pod-security.kubernetes.io~1enforce, value: restricted }]
 ";
