@@ -170,7 +170,7 @@ mod tests {
             ("GET https://me:geheim@registry.example/v2/".to_owned(), "geheim"),
             ("DB_PASSWORD=geheim".to_owned(), "geheim"),
             ("password: geheim".to_owned(), "geheim"),
-            ("{\"password\": \"zwei Worte\"}".to_owned(), "Worte"),
+            ("{\"password\": \"two words\"}".to_owned(), "words"),
             ("{\\\"password\\\":\\\"geheim\\\"}".to_owned(), "geheim"),
             ("AZURE_CLIENT_SECRET=geheim;X=1".to_owned(), "geheim"),
             ("{\"auths\":{\"r.example\":{\"auth\":\"bWU6Z2VoZWlt\"}}}".to_owned(), "bWU6"),

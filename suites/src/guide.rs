@@ -116,6 +116,13 @@ mod tests {
     }
 
     #[test]
+    fn every_statement_of_the_guide_has_a_check() {
+        for statement in GUIDE {
+            assert!(statement.checks().next().is_some(), "no check asks {}: {}", statement.id, statement.says);
+        }
+    }
+
+    #[test]
     fn no_statement_stands_twice() {
         let ids: BTreeSet<&str> = GUIDE.iter().map(|statement| statement.id).collect();
         assert_eq!(ids.len(), GUIDE.len());
