@@ -37,8 +37,8 @@ pub fn to_html(report: &Report) -> String {
         lead: overview::lead(report),
         sections: [
             overview::section(report, &grid),
-            overview::changes(report),
             findings::section(report),
+            overview::changes(report),
             reach::section(report),
             table::section(&grid),
             timeline::section(report, &grid),

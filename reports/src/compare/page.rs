@@ -21,10 +21,13 @@ pub fn to_html(comparison: &Comparison) -> String {
     let page = Page {
         title: format!("winconform: {}", headline(comparison)),
         lead: html! {
-            h1 { (line(&headline(comparison))) }
-            dl {
-                dt { "base" } dd { (line(&side(&comparison.base))) }
-                dt { "candidate" } dd { (line(&side(&comparison.candidate))) }
+            div class={ "lead " (tone(comparison)) } {
+                p.eyebrow { "winconform · what changed between two runs" }
+                h1.long { (line(&headline(comparison))) }
+                dl.facts {
+                    div { dt { "Base" } dd { (line(&side(&comparison.base))) } }
+                    div { dt { "Candidate" } dd { (line(&side(&comparison.candidate))) } }
+                }
             }
         },
         sections: [
@@ -40,6 +43,22 @@ pub fn to_html(comparison: &Comparison) -> String {
         foot: "winconform".to_owned(),
     };
     page.render()
+}
+
+/// Red where something got worse, green where something only got better.
+fn tone(comparison: &Comparison) -> &'static str {
+    let has = |class_of: &str| {
+        ChangeKind::ALL.into_iter().any(|kind| class(kind) == class_of && comparison.of_kind(kind).next().is_some())
+    };
+    if has("m-failed") {
+        "bad"
+    } else if has("m-flaky") || has("m-unknown") {
+        "odd"
+    } else if has("m-ok") {
+        "good"
+    } else {
+        ""
+    }
 }
 
 fn class(kind: ChangeKind) -> &'static str {
@@ -70,7 +89,7 @@ fn of_kind(comparison: &Comparison, kind: ChangeKind) -> Option<Markup> {
         return None;
     }
     let table = html! {
-        table {
+        table.list {
             caption.sr { (kind.as_words()) }
             thead { tr { th scope="col" { "Answer" } th scope="col" { "Was" } th scope="col" { "Is" } } }
             tbody {
@@ -78,7 +97,7 @@ fn of_kind(comparison: &Comparison, kind: ChangeKind) -> Option<Markup> {
                     tr {
                         th scope="row" { (line(&group.title())) }
                         td { (said_in_cell(&group.base)) }
-                        td { (said_in_cell(&group.candidate)) }
+                        td.text { (said_in_cell(&group.candidate)) }
                     }
                 }
             }
@@ -141,7 +160,7 @@ fn environment(comparison: &Comparison) -> Option<Section> {
         return None;
     }
     let table = html! {
-        table {
+        table.list {
             caption.sr { "Environment" }
             thead {
                 tr { th scope="col" { "What" } th scope="col" { "Base" } th scope="col" { "Candidate" } th scope="col" { "On" } }
@@ -152,7 +171,7 @@ fn environment(comparison: &Comparison) -> Option<Section> {
                         th scope="row" { (line(&difference.what)) }
                         td { (line(difference.base.as_deref().unwrap_or("nothing"))) }
                         td { (line(difference.candidate.as_deref().unwrap_or("nothing"))) }
-                        td { (line(&listed(&difference.on))) }
+                        td.text { (line(&listed(&difference.on))) }
                     }
                 }
             }

@@ -22,16 +22,27 @@ pub fn to_html(history: &History) -> String {
     let page = Page {
         title: format!("winconform history: {}", headline(history)),
         lead: html! {
-            h1 { (headline(history)) }
-            @if let (Some(first), Some(last)) = (history.runs.first(), history.runs.last()) {
-                p { "From " (line(&first.run)) " to " (line(&last.run)) "." }
+            div class={ "lead " (tone(history)) } {
+                p.eyebrow { "winconform · history" }
+                h1.long { (headline(history)) }
+                @if let (Some(first), Some(last)) = (history.runs.first(), history.runs.last()) {
+                    p { "From " (line(&first.run)) " to " (line(&last.run)) "." }
+                }
+                @for note in &history.notes { p.quiet { (line(note)) } }
             }
-            @for note in &history.notes { p.quiet { (line(note)) } }
         },
         sections: [broken(history), checks(history), times(history)].into_iter().flatten().collect(),
         foot: "winconform".to_owned(),
     };
     page.render()
+}
+
+fn tone(history: &History) -> &'static str {
+    match history.series.iter().any(|series| series.first_bad.is_some()) {
+        true => "bad",
+        false if history.series.is_empty() => "odd",
+        false => "good",
+    }
 }
 
 fn broken(history: &History) -> Option<Section> {
@@ -131,7 +142,7 @@ fn times(history: &History) -> Option<Section> {
         return None;
     }
     let table = html! {
-        table {
+        table.list {
             caption.sr { "Times by run" }
             thead { tr { th scope="col" { "Time" } th scope="col" { "Each run's median" } } }
             tbody {

@@ -154,7 +154,9 @@ fn this_group(report: &Report, group: &Group<'_>, causes: &[&str], room: &mut us
                 }
             }
             @if let Some(nodes) = nodes { details { summary { "All " (group.results.len()) " places" } p { (nodes) } } }
-            @if !quiet { (details(report, first, room)) }
+            @if !quiet {
+                details.more { summary { (inside(first)) } (details(report, first, room)) }
+            }
         }
     }
 }
@@ -177,6 +179,16 @@ fn spent(text: &str, limit: usize, room: &mut usize) -> String {
         }
         None => line(&text),
     }
+}
+
+/// What a group has to show beyond its reason.
+fn inside(result: &CheckResult) -> String {
+    let parts = [
+        (!result.observations.is_empty()).then_some("what was observed"),
+        (!result.evidence.is_empty()).then_some("evidence"),
+        Some("the command that asks again"),
+    ];
+    parts.into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 fn details(report: &Report, result: &CheckResult, room: &mut usize) -> Markup {

@@ -17,12 +17,16 @@ const SHOWN: usize = 40;
 /// Results without a finding that are shown.
 const UNEXPLAINED: usize = 40;
 
-pub(super) fn section(report: &Report) -> Option<Section> {
-    let wrong = |result: &&CheckResult| {
+/// Results that are wrong, and no finding accounts for them.
+pub(super) fn unexplained(report: &Report) -> impl Iterator<Item = &CheckResult> {
+    report.results.iter().filter(|result| {
         let mark = Mark::of(result);
         (mark.is_red() || mark == Mark::Unknown) && result.findings.is_empty() && !result.is_aborted()
-    };
-    let unexplained: Vec<&CheckResult> = report.results.iter().filter(wrong).collect();
+    })
+}
+
+pub(super) fn section(report: &Report) -> Option<Section> {
+    let unexplained: Vec<&CheckResult> = unexplained(report).collect();
     if report.findings.is_empty() && unexplained.is_empty() {
         return None;
     }

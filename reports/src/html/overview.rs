@@ -1,9 +1,10 @@
-//! The first screen: conformant or not, for which targets, and what changed.
+//! The first screen: conformant or not, why not, what changed, and for which targets.
 
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
 use super::{
+    findings,
     page::Section,
     parts::{line, mark_class, tally_words},
 };
@@ -40,7 +41,48 @@ pub(super) fn lead(report: &Report) -> Markup {
                     " of ours stayed in the cluster. " code { "winconform cleanup" } " removes what is ours."
                 }
             }
+            (why(report))
+            (changed(report))
             p.where { (cluster(report)) }
+        }
+    }
+}
+
+/// What broke in a few lines, each of which leads to the whole of it.
+fn why(report: &Report) -> Markup {
+    /// The section below has all.
+    const FIRST: usize = 3;
+    let unexplained = findings::unexplained(report).count();
+    let more = report.findings.len().saturating_sub(FIRST);
+    html! {
+        @if !report.findings.is_empty() || unexplained > 0 {
+            ul.why aria-label="What broke, and why" {
+                @for (place, finding) in report.findings.iter().take(FIRST).enumerate() {
+                    li {
+                        span.layer { (finding.layer) } " "
+                        a href={ "#cause-" (place) } { (line(&finding.summary)) }
+                    }
+                }
+                @if more > 0 { li { a href="#causes" { "and " (counted(more, "more cause")) } } }
+                @if unexplained > 0 {
+                    li { a href="#causes" { (counted(unexplained, "answer")) " without a known cause" } }
+                }
+            }
+        }
+    }
+}
+
+/// What is different from the baseline, in a sentence.
+fn changed(report: &Report) -> Markup {
+    html! {
+        p.changed {
+            @match &report.changes {
+                Some(changes) => { a href="#changes" { "Compared with " (line(&changes.baseline)) } "." },
+                None => span.quiet {
+                    "Compared with nothing: " code { "--baseline" } " or " code { "winconform compare" }
+                    " says what changed."
+                },
+            }
         }
     }
 }
@@ -145,6 +187,8 @@ fn state(tally: Tally) -> &'static str {
 pub(super) fn changes(report: &Report) -> Option<Section> {
     /// Of one kind; a page that lists more is a comparison.
     const SHOWN: usize = 40;
+    /// Of one kind, to begin with.
+    const FIRST: usize = 5;
     let changes = report.changes.as_ref()?;
     let class = |tone| match tone {
         Tone::Bad => "m-failed",
@@ -158,9 +202,16 @@ pub(super) fn changes(report: &Report) -> Option<Section> {
             @for group in &changes.groups {
                 div class={ "card " (class(group.tone)) } {
                     h3 { (line(&group.title)) " " span.count { (group.items.len()) } }
-                    ul {
-                        @for item in group.items.iter().take(SHOWN) { li { (line(item)) } }
-                        @if group.items.len() > SHOWN { li.quiet { "and " (group.items.len() - SHOWN) " more" } }
+                    @let (first, rest) = group.items.split_at(group.items.len().min(FIRST));
+                    ul { @for item in first { li { (line(item)) } } }
+                    @if !rest.is_empty() {
+                        details {
+                            summary { (rest.len()) " more" }
+                            ul {
+                                @for item in rest.iter().take(SHOWN) { li { (line(item)) } }
+                                @if rest.len() > SHOWN { li.quiet { "and " (rest.len() - SHOWN) " more" } }
+                            }
+                        }
                     }
                 }
             }

@@ -56,6 +56,7 @@ const reveal = () => {
     if (part.tagName === "DETAILS") part.open = true;
     part.hidden = false;
   }
+  for (const more of aim.querySelectorAll("details.more")) more.open = true;
   aim.scrollIntoView();
 };
 addEventListener("hashchange", reveal);

@@ -105,7 +105,7 @@ pub fn tally_states(tally: Tally) -> String {
 /// A table that scrolls by itself where it is wider than the screen; with a name, since it can be focused.
 #[must_use]
 pub fn scrolling(name: &str, table: &Markup) -> Markup {
-    html! { div.scroll tabindex="0" role="region" aria-label=(name) { (table) } }
+    html! { div.scroll tabindex="0" role="group" aria-label=(name) { (table) } }
 }
 
 /// A command to copy.

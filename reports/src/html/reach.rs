@@ -30,7 +30,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     };
     let table = html! {
         table.heat {
-            caption { "Rows are where connections started, columns what they were aimed at. A cell leads to its nodes." }
+            caption.sr { "Who reaches what" }
             thead {
                 tr {
                     th.corner scope="col" { "from \\ to" }
@@ -48,6 +48,7 @@ pub(super) fn section(report: &Report) -> Option<Section> {
         }
     };
     let body = html! {
+        p.quiet { "Rows are where connections started, columns what they were aimed at. A cell leads to its nodes." }
         (scrolling("Who reaches what", &table))
         (legend())
         h3 { "By node" }
