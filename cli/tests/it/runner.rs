@@ -478,32 +478,28 @@ fn a_cleanup_that_fails_is_reported_and_changes_no_verdict() {
     });
 }
 
+/// Passes when it is asked for the `passes`-th time of every `of`, from 0, and fails otherwise.
+fn passes_now_and_then(asked: &AtomicU32, passes: u32, of: u32) -> Result<Verdict, Trouble> {
+    match asked.fetch_add(1, Ordering::Relaxed) % of == passes {
+        true => Ok(Verdict::Passed("seen".into())),
+        false => Ok(Verdict::Failed("expected 1, saw 2".into())),
+    }
+}
+
 /// Fails each time but every third.
 static FLAKES: Check = Check {
     id: "fake/flakes",
     run: |_| {
-        async {
-            static ASKED: AtomicU32 = AtomicU32::new(0);
-            match ASKED.fetch_add(1, Ordering::Relaxed) % 3 {
-                2 => Ok(Verdict::Passed("seen".into())),
-                _ => Ok(Verdict::Failed("expected 1, saw 2".into())),
-            }
-        }
-        .boxed()
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        async { passes_now_and_then(&ASKED, 2, 3) }.boxed()
     },
     ..PLAIN
 };
 static ALTERNATES: Check = Check {
     id: "fake/alternates",
     run: |_| {
-        async {
-            static ASKED: AtomicU32 = AtomicU32::new(0);
-            match ASKED.fetch_add(1, Ordering::Relaxed) % 2 {
-                0 => Ok(Verdict::Passed("seen".into())),
-                _ => Ok(Verdict::Failed("expected 1, saw 2".into())),
-            }
-        }
-        .boxed()
+        static ASKED: AtomicU32 = AtomicU32::new(0);
+        async { passes_now_and_then(&ASKED, 0, 2) }.boxed()
     },
     ..PLAIN
 };
