@@ -34,6 +34,8 @@ pub fn to_html(report: &Report) -> String {
     let grid = Grid::of(report);
     let page = Page {
         title: format!("{}: winconform {}", report.run.result.as_words(), parts::line(&report.run.id)),
+        tone: overview::tone_of(report.run.result),
+        eyebrow: overview::eyebrow(report),
         lead: overview::lead(report),
         sections: [
             overview::section(report, &grid),

@@ -20,14 +20,13 @@ const SHOWN: usize = 500;
 pub fn to_html(comparison: &Comparison) -> String {
     let page = Page {
         title: format!("winconform: {}", headline(comparison)),
+        tone: tone(comparison),
+        eyebrow: html! { "winconform · what changed between two runs" },
         lead: html! {
-            div class={ "lead " (tone(comparison)) } {
-                p.eyebrow { "winconform · what changed between two runs" }
-                h1.long { (line(&headline(comparison))) }
-                dl.facts {
-                    div { dt { "Base" } dd { (line(&side(&comparison.base))) } }
-                    div { dt { "Candidate" } dd { (line(&side(&comparison.candidate))) } }
-                }
+            h1.long { (line(&headline(comparison))) }
+            dl.facts {
+                div { dt { "Base" } dd { (line(&side(&comparison.base))) } }
+                div { dt { "Candidate" } dd { (line(&side(&comparison.candidate))) } }
             }
         },
         sections: [

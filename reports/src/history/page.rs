@@ -21,15 +21,14 @@ const SHOWN: usize = 1000;
 pub fn to_html(history: &History) -> String {
     let page = Page {
         title: format!("winconform history: {}", headline(history)),
+        tone: tone(history),
+        eyebrow: html! { "winconform · history" },
         lead: html! {
-            div class={ "lead " (tone(history)) } {
-                p.eyebrow { "winconform · history" }
-                h1.long { (headline(history)) }
-                @if let (Some(first), Some(last)) = (history.runs.first(), history.runs.last()) {
-                    p { "From " (line(&first.run)) " to " (line(&last.run)) "." }
-                }
-                @for note in &history.notes { p.quiet { (line(note)) } }
+            h1.long { (headline(history)) }
+            @if let (Some(first), Some(last)) = (history.runs.first(), history.runs.last()) {
+                p { "From " (line(&first.run)) " to " (line(&last.run)) "." }
             }
+            @for note in &history.notes { p.quiet { (line(note)) } }
         },
         sections: [broken(history), checks(history), times(history)].into_iter().flatten().collect(),
         foot: "winconform".to_owned(),

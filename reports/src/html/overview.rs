@@ -19,32 +19,38 @@ use crate::{
     words::{counted, first_few, seconds},
 };
 
-/// The headline.
-pub(super) fn lead(report: &Report) -> Markup {
-    let run = &report.run;
-    let tone = match run.result {
+/// The headline's colour.
+pub(super) fn tone_of(result: RunResult) -> &'static str {
+    match result {
         RunResult::Conformant => "good",
         RunResult::NotConformant => "bad",
         RunResult::Partial | RunResult::Unknown => "odd",
-    };
+    }
+}
+
+/// Which run it was, and when.
+pub(super) fn eyebrow(report: &Report) -> Markup {
+    html! { "winconform · run " (line(&report.run.id)) @if let Some(at) = started(report) { " · " (at) } }
+}
+
+/// The headline.
+pub(super) fn lead(report: &Report) -> Markup {
+    let run = &report.run;
     html! {
-        div class={ "lead " (tone) } {
-            p.eyebrow { "winconform · run " (line(&run.id)) @if let Some(at) = started(report) { " · " (at) } }
-            h1 { (headline(run.result)) }
-            p.counts { (counts(report)) }
-            @if let Some(why) = &run.aborted {
-                p.warning { strong { "The run ended early: " } (line(why)) "." }
-            }
-            @if !report.leftovers.is_empty() {
-                p.warning {
-                    strong { "Not cleaned up: " } (counted(report.leftovers.len(), "object"))
-                    " of ours stayed in the cluster. " code { "winconform cleanup" } " removes what is ours."
-                }
-            }
-            (why(report))
-            (changed(report))
-            p.where { (cluster(report)) }
+        h1 { (headline(run.result)) }
+        p.counts { (counts(report)) }
+        @if let Some(why) = &run.aborted {
+            p.warning { strong { "The run ended early: " } (line(why)) "." }
         }
+        @if !report.leftovers.is_empty() {
+            p.warning {
+                strong { "Not cleaned up: " } (counted(report.leftovers.len(), "object"))
+                " of ours stayed in the cluster. " code { "winconform cleanup" } " removes what is ours."
+            }
+        }
+        (why(report))
+        (changed(report))
+        p.where { (cluster(report)) }
     }
 }
 

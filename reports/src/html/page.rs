@@ -12,7 +12,11 @@ const SCRIPT: &str = include_str!("page.js");
 pub struct Page {
     /// The title in the browser's tab.
     pub title: String,
-    /// What stands above all sections: the headline.
+    /// The colour of the headline: `good`, `bad`, `odd`, or nothing.
+    pub tone: &'static str,
+    /// What kind of page it is, above the headline.
+    pub eyebrow: Markup,
+    /// What stands above all sections: the headline, and what belongs to it.
     pub lead: Markup,
     /// The sections, in order.
     pub sections: Vec<Section>,
@@ -50,7 +54,10 @@ impl Page {
                 body {
                     a.skip href="#main" { "Skip to the content" }
                     header.top {
-                        (self.lead)
+                        div class={ "lead " (self.tone) } {
+                            p.eyebrow { (self.eyebrow) }
+                            (self.lead)
+                        }
                     }
                     nav.sections aria-label="Sections" {
                         ul {
