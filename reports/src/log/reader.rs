@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::LogError;
 use crate::{
     event::{Event, Record, SCHEMA},
-    secrets::record_without_secrets,
+    secrets::{may_hold_secrets, record_without_secrets},
 };
 
 /// A log as it was read.
@@ -54,7 +54,8 @@ pub fn parse_log(bytes: &[u8]) -> Result<Log, LogError> {
             refuse_other_schemas(line, whole)?;
         }
         match serde_json::from_slice(line) {
-            Ok(record) => log.records.push(record_without_secrets(record)),
+            Ok(record) if may_hold_secrets(line) => log.records.push(record_without_secrets(record)),
+            Ok(record) => log.records.push(record),
             Err(_) if !whole => log.notes.push(format!("line {} was cut and is passed over", index + 1)),
             Err(error) => match newer_event(line) {
                 Some(name) => log.notes.push(format!(
