@@ -1,14 +1,17 @@
 //! `winconform compare`: what changed between two runs.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::Args;
-use winconform_reports::{
-    compare::{self, AskedPair, Comparison, FailOn, markdown::markdown, page::to_html, read_run, text},
-    write::{check_writable, write_whole},
+use winconform_reports::compare::{
+    self, AskedPair, Comparison, FailOn, markdown::markdown, page::to_html, read_run, text,
 };
 
-use crate::{error::CliError, terminal::Terminal};
+use crate::{
+    error::CliError,
+    projection::{self, Projection, check_all},
+    terminal::Terminal,
+};
 
 /// Say what changed between two runs.
 ///
@@ -42,7 +45,7 @@ pub struct CompareArguments {
     fail_on: FailOn,
     /// Write the comparison: `html=FILE`, `markdown=FILE` or `json=FILE` (repeatable).
     #[arg(long, value_name = "FORMAT=PATH")]
-    report: Vec<ComparisonFile>,
+    report: Vec<Projection<Format>>,
 }
 
 /// What a comparison is written as.
@@ -53,29 +56,11 @@ enum Format {
     Json,
 }
 
-/// A comparison to write, as `FORMAT=PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct ComparisonFile {
-    format: Format,
-    path: PathBuf,
-}
-
-impl FromStr for ComparisonFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (format, path) = text
-            .split_once('=')
-            .filter(|(_, path)| !path.is_empty())
-            .ok_or_else(|| format!("`{text}` is not of the form FORMAT=PATH, for example `markdown=changes.md`"))?;
-        let format = match format {
-            "html" => Format::Html,
-            "markdown" => Format::Markdown,
-            "json" => Format::Json,
-            other => return Err(format!("`{other}` is no format of a comparison (one of html, markdown, json)")),
-        };
-        Ok(Self { format, path: PathBuf::from(path) })
-    }
+impl projection::Format for Format {
+    const OF: &'static str = "a comparison";
+    const EXAMPLE: &'static str = "markdown=changes.md";
+    const ALL: &'static [(&'static str, Self)] =
+        &[("html", Self::Html), ("markdown", Self::Markdown), ("json", Self::Json)];
 }
 
 /// Compares, writes what was asked for, prints the text, and gives the exit code.
@@ -84,13 +69,11 @@ impl FromStr for ComparisonFile {
 ///
 /// When a run cannot be read, the targets not be paired as asked, or a file not be written.
 pub fn compare(arguments: &CompareArguments, terminal: Terminal) -> Result<u8, CliError> {
-    for file in &arguments.report {
-        check_writable(&file.path)?;
-    }
+    check_all(&arguments.report)?;
     let (base, candidate) = (read_run(&arguments.base)?, read_run(&arguments.candidate)?);
     let comparison = compare::compare(&base.snapshot, &candidate.snapshot, &arguments.pair)?;
     for file in &arguments.report {
-        write_whole(&file.path, &rendered(&comparison, file.format)?)?;
+        file.write(|format| rendered(&comparison, format))?;
     }
     let notes = base.notes.into_iter().chain(candidate.notes).collect();
     terminal.out(&text::text(&comparison, &text::Options { style: terminal.style(), width: terminal.width(), notes }));
@@ -111,9 +94,9 @@ mod tests {
 
     #[test]
     fn a_file_needs_a_format_and_a_path() {
-        assert!("markdown=a=b.md".parse::<ComparisonFile>().is_ok());
+        assert!("markdown=a=b.md".parse::<Projection<Format>>().is_ok());
         for bad in ["markdown", "markdown=", "junit=x.xml", "=x"] {
-            assert!(bad.parse::<ComparisonFile>().is_err(), "{bad}");
+            assert!(bad.parse::<Projection<Format>>().is_err(), "{bad}");
         }
     }
 }

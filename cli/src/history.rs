@@ -1,14 +1,15 @@
 //! `winconform history`: what many runs say together.
 
-use std::{path::PathBuf, str::FromStr};
+use std::path::PathBuf;
 
 use clap::Args;
-use winconform_reports::{
-    history::{self, History, page::to_html, read_runs, text},
-    write::{check_writable, write_whole},
-};
+use winconform_reports::history::{self, History, page::to_html, read_runs, text};
 
-use crate::{error::CliError, terminal::Terminal};
+use crate::{
+    error::CliError,
+    projection::{self, Projection, check_all},
+    terminal::Terminal,
+};
 
 /// Sum up many runs.
 ///
@@ -26,7 +27,7 @@ pub struct HistoryArguments {
     folder: PathBuf,
     /// Write the history: `html=FILE` or `json=FILE` (repeatable).
     #[arg(long, value_name = "FORMAT=PATH")]
-    report: Vec<HistoryFile>,
+    report: Vec<Projection<Format>>,
 }
 
 /// What a history is written as.
@@ -36,28 +37,10 @@ enum Format {
     Json,
 }
 
-/// A history to write, as `FORMAT=PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct HistoryFile {
-    format: Format,
-    path: PathBuf,
-}
-
-impl FromStr for HistoryFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (format, path) = text
-            .split_once('=')
-            .filter(|(_, path)| !path.is_empty())
-            .ok_or_else(|| format!("`{text}` is not of the form FORMAT=PATH, for example `html=history.html`"))?;
-        let format = match format {
-            "html" => Format::Html,
-            "json" => Format::Json,
-            other => return Err(format!("`{other}` is no format of a history (one of html, json)")),
-        };
-        Ok(Self { format, path: PathBuf::from(path) })
-    }
+impl projection::Format for Format {
+    const OF: &'static str = "a history";
+    const EXAMPLE: &'static str = "html=history.html";
+    const ALL: &'static [(&'static str, Self)] = &[("html", Self::Html), ("json", Self::Json)];
 }
 
 /// Reads, writes what was asked for, prints the text. The exit code is 0: what the runs
@@ -67,13 +50,11 @@ impl FromStr for HistoryFile {
 ///
 /// When the folder holds no run, or a file cannot be written.
 pub fn history(arguments: &HistoryArguments, terminal: Terminal) -> Result<u8, CliError> {
-    for file in &arguments.report {
-        check_writable(&file.path)?;
-    }
+    check_all(&arguments.report)?;
     let (runs, notes) = read_runs(&arguments.folder)?;
     let history = history::history(runs, notes);
     for file in &arguments.report {
-        write_whole(&file.path, &rendered(&history, file.format)?)?;
+        file.write(|format| rendered(&history, format))?;
     }
     terminal.out(&text::text(&history, &text::Options { style: terminal.style(), width: terminal.width() }));
     Ok(0)

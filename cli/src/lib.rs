@@ -25,6 +25,7 @@ pub mod list;
 pub mod manifests;
 pub mod plan;
 pub mod progress;
+pub mod projection;
 pub mod rbac;
 pub mod report;
 pub mod run;

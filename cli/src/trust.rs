@@ -18,7 +18,6 @@ use std::{
     collections::{BTreeMap, VecDeque},
     num::NonZeroUsize,
     path::PathBuf,
-    str::FromStr,
     sync::{Mutex, PoisonError},
     time::Instant,
 };
@@ -27,7 +26,6 @@ use clap::Args;
 use futures::future::join_all;
 use jiff::Timestamp;
 use winconform_harness::run::new_run_id;
-use winconform_reports::write::{check_writable, write_whole};
 use winconform_testbed::{clock::Latency, fault::Fault, serve::ServeOptions, shape::Shape};
 
 use self::bench::{Bench, Workshop};
@@ -38,6 +36,7 @@ pub use self::{
 use crate::{
     error::CliError,
     progress::{Detail, Display},
+    projection::{self, Projection, check_all},
     session::{all_runs, listen_for_signals, own_executable},
     terminal::Terminal,
 };
@@ -92,30 +91,23 @@ pub struct TrustArguments {
     control_plane_dir: Option<PathBuf>,
     /// Write a report: `json=FILE` or `html=FILE` (repeatable).
     #[arg(long, value_name = "FORMAT=PATH")]
-    report: Vec<TrustFile>,
+    report: Vec<Projection<Format>>,
     /// The folder for the logs of all runs [default: where runs are kept].
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 }
 
-/// A trust report the user asked for, as `FORMAT=PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct TrustFile {
-    html: bool,
-    path: PathBuf,
+/// What the matrix is written as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Html,
 }
 
-impl FromStr for TrustFile {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once('=').filter(|(_, path)| !path.is_empty()) {
-            Some(("json", path)) => Ok(Self { html: false, path: path.into() }),
-            Some(("html", path)) => Ok(Self { html: true, path: path.into() }),
-            Some((format, _)) => Err(format!("`{format}` is no format of this report (one of json, html)")),
-            None => Err("a format and a path, for example `json=trust.json`".to_owned()),
-        }
-    }
+impl projection::Format for Format {
+    const OF: &'static str = "this report";
+    const EXAMPLE: &'static str = "json=trust.json";
+    const ALL: &'static [(&'static str, Self)] = &[("json", Self::Json), ("html", Self::Html)];
 }
 
 /// Judges the faults, prints and writes the matrix, and gives the exit code.
@@ -129,9 +121,7 @@ pub async fn trust(arguments: TrustArguments, terminal: Terminal) -> Result<u8, 
     let seed = arguments.seed.unwrap_or_else(|| started.as_second().unsigned_abs());
     let faults = choose(&arguments, seed).await?;
     Shape::find(&arguments.shape)?;
-    for file in &arguments.report {
-        check_writable(&file.path)?;
-    }
+    check_all(&arguments.report)?;
     let display = Display::new(terminal, Detail::Waits);
     let checks = winconform_suites::all();
     let shop = Workshop {
@@ -173,8 +163,10 @@ pub async fn trust(arguments: TrustArguments, terminal: Terminal) -> Result<u8, 
     report.sum_up();
     terminal.out(&text::matrix(&report, terminal.style()));
     for file in &arguments.report {
-        let text = if file.html { html::page(&report) } else { report.to_json().map_err(CliError::Json)? };
-        write_whole(&file.path, &text)?;
+        file.write(|format| match format {
+            Format::Html => Ok(html::page(&report)),
+            Format::Json => report.to_json().map_err(CliError::Json),
+        })?;
         terminal.say(format_args!("written: {}", file.path.display()));
     }
     Ok(report.exit_code())
