@@ -35,6 +35,13 @@ fn packages() -> Vec<Package> {
     metadata(&["--no-deps", "--offline"]).packages
 }
 
+/// README says `cargo run`, and more than one of our crates has a program.
+#[test]
+fn cargo_run_means_the_command() {
+    let meant: Vec<String> = packages().into_iter().filter_map(|package| package.default_run).collect();
+    assert_eq!(meant, ["winconform"]);
+}
+
 #[test]
 fn a_crate_knows_only_what_it_may() {
     let packages = packages();
