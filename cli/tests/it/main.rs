@@ -22,6 +22,7 @@ mod permissions;
 mod preparing;
 mod run_on_testbed;
 mod runner;
+mod shapes;
 mod standing;
 mod testbed_commands;
 mod troubled_api;
