@@ -11,6 +11,7 @@ mod exec;
 mod host_port;
 mod http;
 mod judge;
+mod line;
 mod linux;
 mod outside;
 mod ping;
@@ -23,6 +24,7 @@ pub mod windows;
 pub(crate) use self::{
     crowd::Crowds,
     exec::ASKS as EXEC_ASKS,
+    line::Line,
     silence::{Admission, Silence},
     transport::Transport,
 };

@@ -28,6 +28,7 @@ mod nslookup;
 mod ping;
 mod plumbing;
 mod powershell;
+mod sequence;
 mod sh;
 mod unix;
 mod windows;
@@ -51,6 +52,7 @@ pub(crate) use self::{
     machine::{Contained, Entry, LoadBalancer, Machine, Picture, Sandbox},
     machine_log::HostFiles,
     meter::{Allowance, Meter, Sample},
+    sequence::Sequence,
 };
 use crate::{
     clock::Clock,

@@ -13,8 +13,8 @@ use super::Context;
 use crate::{
     budgets::Budget,
     probe::{
-        Admission, Aim, ExecError, Expect, HttpProbe, Limits, Lookup, NameProbe, Output, PingProbe, PodRef, Probed,
-        Resolver, Transport, exec, probe_outside,
+        Admission, Aim, ExecError, Expect, HttpProbe, Limits, Line, Lookup, NameProbe, Output, PingProbe, PodRef,
+        Probed, Resolver, Transport, exec, probe_outside,
     },
     run::live_fixture::Ready,
     wait::pause,
@@ -26,6 +26,15 @@ const AGAIN: u32 = 3;
 
 /// A server that answers nobody of a queue that short for one in so many is not just busy.
 const BUSY: u32 = 4;
+
+/// Whether a command is given up where others found its node silent.
+#[derive(Debug, Clone, Copy)]
+enum Patience {
+    /// As long as its node lets commands start.
+    OfNode,
+    /// Its own limits only.
+    Own,
+}
 
 impl Context {
     /// Runs a command in a pod's container.
@@ -121,19 +130,50 @@ impl Context {
         self.note(|notes| notes.transcript.push(text));
     }
 
+    /// Has a pod's shell run a line, and gives what that printed and ended with, whole.
+    ///
+    /// Output that was cut on the way is asked for again, so the line must be safe to repeat.
+    ///
+    /// # Errors
+    ///
+    /// When it could not be run, or its outcome stayed lost.
+    pub async fn ask(&self, pod: &PodRef, text: &str, longest: Duration) -> Result<Output, ExecError> {
+        self.ask_line(Line { pod, text, longest }, Patience::OfNode).await
+    }
+
+    /// The same whatever is known of the node: for the check that judges whether it answers.
+    ///
+    /// # Errors
+    ///
+    /// As [`Context::ask`].
+    pub async fn ask_patiently(&self, pod: &PodRef, text: &str, longest: Duration) -> Result<Output, ExecError> {
+        self.ask_line(Line { pod, text, longest }, Patience::Own).await
+    }
+
+    async fn ask_line(&self, line: Line<'_>, patience: Patience) -> Result<Output, ExecError> {
+        let nonce = self.nonce();
+        let command = line.command(&nonce);
+        let read = |output: &Output| line.read(output, &nonce);
+        line.ran(self.read(line.pod, &command, line.longest, patience, read).await?)
+    }
+
     /// Runs a command and reads what it printed; output that is not whole is asked for again.
     async fn read<T>(
         &self,
         pod: &PodRef,
         command: &[String],
         longest: Duration,
-        read: impl Fn(&str) -> Option<T>,
+        patience: Patience,
+        read: impl Fn(&Output) -> Option<T>,
     ) -> Result<T, ExecError> {
         let mut transport = Transport::new(self.stage.budgets);
         loop {
             let from = Instant::now();
-            let output = self.exec(pod, command, longest).await?;
-            if let Some(read) = read(&output.stdout) {
+            let output = match patience {
+                Patience::OfNode => self.exec(pod, command, longest).await?,
+                Patience::Own => self.exec_patiently(pod, command, longest).await?,
+            };
+            if let Some(read) = read(&output) {
                 return Ok(read);
             }
             match transport.lost(from.elapsed()) {
@@ -184,8 +224,8 @@ impl Context {
     async fn probe_one(&self, probe: &HttpProbe) -> Probed {
         let nonce = self.nonce();
         let _turn = self.stage.crowds.turn(probe.aim.queue()).await;
-        let read = |output: &str| probe.read(output, &nonce);
-        match self.read(&probe.from, &probe.command(&nonce), probe.longest(), read).await {
+        let read = |output: &Output| probe.read(&output.stdout, &nonce);
+        match self.read(&probe.from, &probe.command(&nonce), probe.longest(), Patience::OfNode, read).await {
             Ok(probed) => probed,
             Err(error) => probe.lost(&nonce, self.why_lost(&error)),
         }
@@ -212,8 +252,8 @@ impl Context {
 
     async fn ping_one(&self, probe: &PingProbe) -> Cell {
         let nonce = self.nonce();
-        let read = |output: &str| probe.read(output, &nonce);
-        match self.read(&probe.from, &probe.command(&nonce), probe.longest(), read).await {
+        let read = |output: &Output| probe.read(&output.stdout, &nonce);
+        match self.read(&probe.from, &probe.command(&nonce), probe.longest(), Patience::OfNode, read).await {
             Ok(cell) => cell,
             Err(error) => probe.lost(self.why_lost(&error)),
         }
@@ -228,8 +268,8 @@ impl Context {
         let nonce = self.nonce();
         let mut missing = None;
         for tool in probe.tools() {
-            let read = |output: &str| probe.read(*tool, output, &nonce);
-            match self.read(&probe.from, &probe.command(*tool, &nonce), probe.longest(), read).await {
+            let read = |output: &Output| probe.read(*tool, &output.stdout, &nonce);
+            match self.read(&probe.from, &probe.command(*tool, &nonce), probe.longest(), Patience::OfNode, read).await {
                 // The image lacks the program.
                 Err(error @ ExecError::Runtime { .. }) => missing = Some(error),
                 outcome => return outcome,
@@ -249,8 +289,8 @@ impl Context {
     /// When no answer came back.
     pub async fn resolver_of(&self, pod: &PodRef) -> Result<Option<Resolver>, ExecError> {
         let nonce = self.nonce();
-        let read = |output: &str| Resolver::read(pod.os, output, &nonce);
-        self.read(pod, &Resolver::command(pod.os, &nonce), Duration::from_secs(10), read).await
+        let read = |output: &Output| Resolver::read(pod.os, &output.stdout, &nonce);
+        self.read(pod, &Resolver::command(pod.os, &nonce), Duration::from_secs(10), Patience::OfNode, read).await
     }
 
     /// Waits until each way works or was given its time, and reports nothing.

@@ -73,6 +73,24 @@ impl Shell {
         }
     }
 
+    /// The same for a line whose exit code counts. The shell has read the whole line before it
+    /// runs any of it, so in cmd `call` must look the code up again.
+    #[must_use]
+    pub(super) fn end_with_code(self, nonce: &str) -> String {
+        match self {
+            Self::Cmd => format!(" & call echo wc-end:{nonce}:%^ERRORLEVEL%"),
+            Self::Sh => format!("; echo wc-end:{nonce}:$?"),
+        }
+    }
+
+    /// The code of a shell that found no such program.
+    pub(super) fn no_such_program(self) -> i64 {
+        match self {
+            Self::Cmd => 9009,
+            Self::Sh => 127,
+        }
+    }
+
     /// One curl that tries a URL until it answers, at most `seconds` long.
     ///
     /// The retrying happens where the network is, so waiting for a new pod's

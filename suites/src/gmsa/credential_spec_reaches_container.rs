@@ -36,7 +36,7 @@ async fn run(cx: Context) -> Answer {
         Err(verdict) => return Ok(verdict),
     };
     let pod = member::start(&cx, &OWN, &spec).await?;
-    let output = member::run(&cx, &pod, &["nltest", "/parentdomain"]).await?;
+    let output = member::run(&cx, &pod, "nltest /parentdomain").await?;
     let read = Netlogon::read(&output.stdout);
     if read.names_domain(spec.domain()) {
         return Ok(Verdict::Passed(format!("`{}` names {} on {}", spec.name, spec.domain(), pod.node)));

@@ -46,7 +46,7 @@ async fn run(cx: Context) -> Answer {
     };
     let pod = member::start(&cx, &OWN, &spec).await?;
     let is_young = |output: &Output| Klist::read(&output.stdout).failure == Some(NO_LOGON_SERVERS);
-    let read = Klist::read(&member::settled(&cx, &pod, &["klist", "get", "krbtgt"], is_young).await?.stdout);
+    let read = Klist::read(&member::settled(&cx, &pod, "klist get krbtgt", is_young).await?.stdout);
     let account = spec.account();
     let is_own = |client: &str| client.trim_end_matches('$').eq_ignore_ascii_case(account);
     let found = match (read.failure, read.tickets.first()) {

@@ -30,32 +30,31 @@ pub(super) async fn start(cx: &Context, manifest: &Manifest, spec: &Spec) -> Res
     cx.pod_ready(&pod).await
 }
 
-/// Runs a command in the pod.
-pub(super) async fn run(cx: &Context, pod: &PodRef, words: &[&str]) -> Result<Output, Trouble> {
-    let command: Vec<String> = words.iter().map(|word| (*word).to_owned()).collect();
-    Ok(cx.exec(pod, &command, LONGEST).await?)
+/// Runs a line in the pod.
+pub(super) async fn run(cx: &Context, pod: &PodRef, line: &str) -> Result<Output, Trouble> {
+    Ok(cx.ask(pod, line, LONGEST).await?)
 }
 
 /// Asks `nltest` until it answers well, or badly for a reason that does not pass.
 pub(super) async fn nltest(cx: &Context, pod: &PodRef, question: &str) -> Result<Netlogon, Trouble> {
     let is_young =
         |output: &Output| Netlogon::read(&output.stdout).failure().is_some_and(|status| YOUNG.contains(&status.code));
-    Ok(Netlogon::read(&settled(cx, pod, &["nltest", question], is_young).await?.stdout))
+    Ok(Netlogon::read(&settled(cx, pod, &format!("nltest {question}"), is_young).await?.stdout))
 }
 
-/// Runs a command again while its answer is one that a young network explains, until the datapath budget is spent:
+/// Runs a line again while its answer is one that a young network explains, until the datapath budget is spent:
 /// new Windows pods have no network for the first seconds.
 pub(super) async fn settled(
     cx: &Context,
     pod: &PodRef,
-    words: &[&str],
+    line: &str,
     is_young: impl Fn(&Output) -> bool + Send,
 ) -> Result<Output, Trouble> {
     let budget = cx.budgets().of(Budget::Datapath);
     let began = tokio::time::Instant::now();
     let mut next = Duration::from_millis(250);
     loop {
-        let output = run(cx, pod, words).await?;
+        let output = run(cx, pod, line).await?;
         if !is_young(&output) || began.elapsed() + next >= budget {
             return Ok(output);
         }

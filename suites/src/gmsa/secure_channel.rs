@@ -50,7 +50,7 @@ async fn run(cx: Context) -> Answer {
         return Ok(Verdict::Passed(format!("`{}` on {} trusts {controller}", spec.name, pod.node)));
     }
     // What the documentation says to do; a channel that comes back by it is one, and that it had to is told.
-    let reset = member::run(&cx, &pod, &["nltest", &format!("/sc_reset:{}", spec.domain())]).await?;
+    let reset = member::run(&cx, &pod, &format!("nltest /sc_reset:{}", spec.domain())).await?;
     drop(reset);
     let second = member::nltest(&cx, &pod, &question).await?;
     let found = member::words(&first);

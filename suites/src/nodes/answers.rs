@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::LogParams};
 use winconform_harness::{
     Answer, Budget, Check, Claims, Context, Explain, Extent, Failure, Need, Scope, Stage, Trouble, Use,
-    probe::{ExecError, PodRef, Shell},
+    probe::{ExecError, PodRef},
     run::State,
 };
 use winconform_reports::{Chain, Level, Verdict};
@@ -66,8 +66,10 @@ async fn run(cx: Context) -> Answer {
         return Err(Trouble::Unexpected("the fixture has no pod".to_owned()));
     };
     // This check judges the node, so what others found of it does not count here.
-    if let Err(error) = speak(&cx, pod, true).await {
-        return blame(&cx, pod, error).await;
+    if let Err(error) = speak(&cx, pod, true).await
+        && let Some(verdict) = blame(&cx, pod, error).await?
+    {
+        return Ok(verdict);
     }
     match first_line(&cx, pod).await? {
         Some(_) => Ok(Verdict::Passed("a pod started, ran a command, and its log came back".to_owned())),
@@ -80,11 +82,11 @@ async fn run(cx: Context) -> Answer {
 
 /// Runs a command whose output is known.
 async fn speak(cx: &Context, pod: &PodRef, patiently: bool) -> Result<(), ExecError> {
-    let command = Shell::of(pod.os).command(&format!("echo {WORD}"));
+    let line = format!("echo {WORD}");
     let longest = Duration::from_secs(10);
     let output = match patiently {
-        true => cx.exec_patiently(pod, &command, longest).await?,
-        false => cx.exec(pod, &command, longest).await?,
+        true => cx.ask_patiently(pod, &line, longest).await?,
+        false => cx.ask(pod, &line, longest).await?,
     };
     if output.stdout.trim() == WORD {
         return Ok(());
@@ -92,12 +94,14 @@ async fn speak(cx: &Context, pod: &PodRef, patiently: bool) -> Result<(), ExecEr
     Err(ExecError::Lost {
         node: pod.node.clone(),
         pod: format!("{}/{}", pod.namespace, pod.name),
-        detail: format!("`echo {WORD}` printed {:?}, exit code {}", output.stdout, output.exit_code),
+        detail: format!("`{line}` printed {:?}, exit code {}", output.stdout, output.exit_code),
     })
 }
 
 /// The one place where a lost exec may blame a node: when a control on another node works.
-async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Answer {
+///
+/// Nothing where the node answers after all.
+async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Result<Option<Verdict>, Trouble> {
     let others: Vec<PodRef> = cx
         .ready_everywhere(&WINDOWS_POD)
         .flat_map(|(_, ready)| ready.pods.clone())
@@ -105,8 +109,11 @@ async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Answer {
         .collect();
     for other in &others {
         if speak(cx, other, false).await.is_ok() {
+            // A way that loses much may have lost all of ours and none of theirs: the node is asked once more.
+            let Err(error) = speak(cx, pod, true).await else { return Ok(None) };
             cx.observe(error.observation(true));
-            return Ok(Verdict::Failed(format!("{}, while the same command on {} works", Chain(&error), other.node)));
+            let reason = format!("{}, while the same command on {} works", Chain(&error), other.node);
+            return Ok(Some(Verdict::Failed(reason)));
         }
     }
     Err(error.into())

@@ -6,10 +6,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use serde::Deserialize;
-use winconform_harness::{
-    Answer, Check, Context, Explain, Failure, Need, Trouble, Use,
-    probe::{PodRef, Shell},
-};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Need, Trouble, Use, probe::PodRef};
 use winconform_reports::{Level, Verdict, event::Observation};
 
 use crate::{
@@ -70,7 +67,7 @@ async fn run(cx: Context) -> Answer {
     let (mut listed, mut without) = (Vec::new(), Vec::new());
     for (node, pods) in by_node {
         let Some(host) = hosts.iter().find(|host| host.node == node) else { continue };
-        let output = cx.exec(host, &command(), Duration::from_secs(30)).await?;
+        let output = cx.ask(host, &line(), Duration::from_secs(30)).await?;
         if output.exit_code == NO_CRICTL {
             without.push(node);
             continue;
@@ -102,14 +99,14 @@ async fn run(cx: Context) -> Answer {
     }
 }
 
-/// One command that prints both lists. No argument holds a quote, so that nothing on the
+/// One line that prints both lists. No argument holds a quote, so that nothing on the
 /// way to the process needs escaping.
-fn command() -> Vec<String> {
+fn line() -> String {
     let path = FOLDERS.join(";");
-    Shell::Cmd.command(&format!(
-        "set PATH=%PATH%;{path}&& (where crictl.exe >NUL 2>NUL || exit {NO_CRICTL}) && crictl -r {ENDPOINT} pods -o json \
+    format!(
+        "set PATH=%PATH%;{path}&& (where crictl.exe >NUL 2>NUL || cmd /c exit {NO_CRICTL}) && crictl -r {ENDPOINT} pods -o json \
          && echo {MARK}&& crictl -r {ENDPOINT} ps -o json"
-    ))
+    )
 }
 
 /// What the runtime has.
@@ -230,7 +227,7 @@ wc-containers
     }
 
     #[test]
-    fn the_command_needs_no_quotes() {
-        assert!(!command().join(" ").contains('"'));
+    fn the_line_needs_no_quotes() {
+        assert!(!line().contains('"'));
     }
 }

@@ -30,12 +30,12 @@ pub(super) const CHECK: Check = Check {
 
 async fn run(cx: Context) -> Answer {
     let pod = start(&cx, &RUN_AS_USER_EXEC_RUNS_AS_USER).await?;
-    let variable = of_command(&cx, &pod, &ASK).await?;
+    let variable = of_command(&cx, &pod, ASK).await?;
     let verdict = judge(&cx, &pod, "%USERNAME% of a command", variable, CONTAINER_USER);
     if !matches!(verdict, Verdict::Passed(_)) {
         return Ok(verdict);
     }
     // The variable is what the process was told; whoami asks Windows.
-    let token = of_command(&cx, &pod, &["whoami"]).await?;
+    let token = of_command(&cx, &pod, "whoami").await?;
     Ok(judge(&cx, &pod, "whoami", token, CONTAINER_USER))
 }

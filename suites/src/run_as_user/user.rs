@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt as _, TryStreamExt as _};
+use futures::AsyncBufReadExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
 use kube::{Api, api::LogParams};
 use winconform_harness::{
@@ -22,7 +22,7 @@ pub(super) const ADMINISTRATOR: &str = "ContainerAdministrator";
 pub(super) const CONTAINER_USER: &str = "ContainerUser";
 
 /// The portable question: `whoami.exe` is missing in some images.
-pub(super) const ASK: [&str; 4] = ["cmd", "/s", "/c", "echo %USERNAME%"];
+pub(super) const ASK: &str = "echo %USERNAME%";
 
 /// Starts the pod of a manifest on the check's nodes and waits until it is Ready.
 pub(super) async fn start(cx: &Context, manifest: &Manifest) -> Result<PodRef, Trouble> {
@@ -37,22 +37,25 @@ pub(super) async fn first_process(cx: &Context, pod: &PodRef) -> Result<Option<A
     let params = LogParams { follow: true, ..LogParams::default() };
     let log = pods.log_stream(&pod.name, &params).await;
     let log = log.map_err(|error| Trouble::api(format!("read the log of {}", pod.name), error))?;
-    let mut lines = log.lines();
+    let mut log = std::pin::pin!(log);
     let first = async {
-        while let Ok(Some(line)) = lines.try_next().await {
+        let mut line = String::new();
+        // The last line of a log that was cut has no end, and may be half a name.
+        while log.read_line(&mut line).await? > 0 && line.ends_with('\n') {
             if let Some(account) = Account::read(&line) {
-                return Some(account);
+                return Ok(Some(account));
             }
+            line.clear();
         }
-        None
+        Ok(None)
     };
-    Ok(tokio::time::timeout(cx.budgets().of(Budget::Exec), first).await.unwrap_or_default())
+    let read = tokio::time::timeout(cx.budgets().of(Budget::Exec), first).await.unwrap_or(Ok(None));
+    read.map_err(|error| Trouble::api(format!("read the log of {}", pod.name), kube::Error::ReadEvents(error)))
 }
 
-/// Runs a command in the pod that says whom it runs as.
-pub(super) async fn of_command(cx: &Context, pod: &PodRef, command: &[&str]) -> Result<Option<Account>, Trouble> {
-    let command: Vec<String> = command.iter().map(|word| (*word).to_owned()).collect();
-    let output = cx.exec(pod, &command, Duration::from_secs(10)).await?;
+/// Runs a line in the pod that says whom it runs as.
+pub(super) async fn of_command(cx: &Context, pod: &PodRef, line: &str) -> Result<Option<Account>, Trouble> {
+    let output = cx.ask(pod, line, Duration::from_secs(10)).await?;
     Ok(Account::read(&output.stdout))
 }
 

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     clock::Clock,
+    command::Sequence,
     network::{NodeFacts, PodFacts, Source},
 };
 
@@ -299,15 +300,19 @@ impl FaultBoard {
         found
     }
 
-    /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution; it counts as applied when that is said.
+    /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution.
+    ///
+    /// A line for a shell is also selected by what it begins with: see [`Sequence`].
     #[must_use]
     pub fn command(&self, pod: &PodFacts, argv: &[String]) -> Option<(CommandEffect, Mark)> {
         let line = argv.join(" ");
+        let first = Sequence::of(argv).map(|sequence| sequence.first);
+        let fits = |effect: &CommandEffect| effect.selects(&line) || first.is_some_and(|first| effect.selects(first));
         let mut found = None;
         self.ask(|effect, scope, mark| {
             if let Effect::Command(effect) = effect
                 && found.is_none()
-                && effect.commands.as_ref().is_none_or(|commands| commands.matches(&line))
+                && fits(effect)
                 && scope.pod(Slot::Subject, &effect.pods, pod)
                 && scope.bites(&effect.when, || Subject::of_pod(pod))
             {

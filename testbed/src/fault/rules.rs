@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::{
     effect::{
         Admission, AdmissionEffect, ApiEffect, Effect, Identity, IdentityEffect, NetworkEffect, NodeEffect, NodeInfo,
-        Outcome, PodEffect, Stage,
+        Outcome, PodEffect, Stage, Transport,
     },
     file::Fault,
     select::PodSelector,
@@ -56,6 +56,10 @@ fn check_effect(effect: &Effect) -> Result<(), String> {
             let answers = effect.stdout.is_some() || effect.stderr.is_some() || effect.exit_code.is_some();
             if !answers && !effect.hang && effect.delay.is_none() && effect.transport.is_none() {
                 return changes_nothing("`stdout`, `stderr`, `exitCode`, `hang`, `delay` or `transport`");
+            }
+            let cuts = matches!(effect.transport, Some(Transport::LostInTheMiddle | Transport::OutputCut));
+            if effect.after.is_some() && !cuts {
+                return Err("`after` is for `transport: lostInTheMiddle` and `outputCut`".into());
             }
             if effect.hang && answers {
                 return Err("a command that hangs has no output and no exit code".into());

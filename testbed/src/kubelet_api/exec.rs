@@ -105,8 +105,10 @@ fn start(
 }
 
 async fn serve(socket: WebSocket, prepared: Result<Exec, ExecError>, wanted: Wanted) {
-    let transport = prepared.as_ref().ok().and_then(|exec| exec.effect()?.transport);
-    if transport == Some(Transport::LostBeforeStart) {
+    if let Ok(exec) = &prepared
+        && transport(exec) == Some(Transport::LostBeforeStart)
+    {
+        exec.was_lost();
         return; // dropped without a word
     }
     let (mut sender, receiver) = socket.split();
@@ -123,7 +125,7 @@ async fn serve(socket: WebSocket, prepared: Result<Exec, ExecError>, wanted: Wan
     let reader = tokio::spawn(read(receiver, stdin));
     let reader = tokio_util::task::AbortOnDropHandle::new(reader);
     let status = match &prepared {
-        Ok(exec) => match run(&mut sender, exec, stdin_end, wanted, transport, reader).await {
+        Ok(exec) => match run(&mut sender, exec, stdin_end, wanted, reader).await {
             Some(code) => status(code),
             None => return,
         },
@@ -167,9 +169,9 @@ async fn run(
     exec: &Exec,
     stdin: Stdin,
     wanted: Wanted,
-    transport: Option<Transport>,
     mut client: tokio_util::task::AbortOnDropHandle<()>,
 ) -> Option<Exit> {
+    let transport = transport(exec);
     let (mut io, mut output) = Io::followed(stdin);
     if !wanted.output {
         io.stdout = Sink::Null;
@@ -197,9 +199,17 @@ async fn run(
         }
         return Some(code);
     };
-    let all = matches!(transport, Transport::StatusLost);
     let bytes: usize = rest.iter().map(|chunk| chunk.bytes.len()).sum();
-    let mut left = if all { bytes } else { bytes / 2 };
+    let mut left = exec.effect().map_or(bytes, |effect| effect.arriving(bytes));
+    let ends = match transport {
+        Transport::OutputCut => Some(0),
+        // Not so far: nothing is lost.
+        Transport::LostInTheMiddle if left == bytes && bytes > 0 => Some(code),
+        _ => None,
+    };
+    if left < bytes || ends != Some(code) {
+        exec.was_lost();
+    }
     for chunk in rest {
         let take = left.min(chunk.bytes.len());
         left -= take;
@@ -207,7 +217,12 @@ async fn run(
             pass(sender, &Chunk { stream: chunk.stream, bytes: chunk.bytes.slice(..take) }).await.ok()?;
         }
     }
-    matches!(transport, Transport::OutputCut).then_some(0)
+    ends
+}
+
+/// How its connection is lost, if it is.
+fn transport(exec: &Exec) -> Option<Transport> {
+    exec.effect()?.transport
 }
 
 async fn pass(sender: &mut Sender, chunk: &Chunk) -> Result<(), axum::Error> {

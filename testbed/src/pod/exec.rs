@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{cell::Cell, state::Slot};
 use crate::{
-    command::{self, Exit, Io, Session, Sink, Stdin},
+    command::{self, Exit, Io, Sequence, Session, Sink, Stdin},
     fault::{CommandEffect, FaultBoard, Mark},
     image,
 };
@@ -81,13 +81,21 @@ impl Exec {
         self.effect.as_ref().map(|(effect, _)| effect)
     }
 
+    /// Notes that a fault lost some of what it said, or how it ended.
+    pub(crate) fn was_lost(&self) {
+        if let Some((_, mark)) = &self.effect {
+            self.faults.applied(*mark);
+        }
+    }
+
     /// Runs it, as far as a fault lets it.
+    ///
+    /// A fault tells what the command that it selects says. In a line for a shell, what
+    /// comes last still runs after that, unless it is selected itself.
     pub(crate) async fn run(&self, io: &Io) -> Exit {
-        let Some((effect, mark)) = &self.effect else { return self.really(io).await };
-        // An exit code alone may be the true one; all else is another outcome.
-        let only_code = !effect.hang && effect.delay.is_none() && effect.transport.is_none();
-        let only_code = only_code && effect.stdout.is_none() && effect.stderr.is_none();
-        if !only_code {
+        let Some((effect, mark)) = &self.effect else { return self.really(&self.argv, io).await };
+        let told = effect.stdout.is_some() || effect.stderr.is_some();
+        if told || effect.hang || effect.delay.is_some() {
             self.faults.applied(*mark);
         }
         if let Some(delay) = effect.delay {
@@ -96,27 +104,35 @@ impl Exec {
         if effect.hang {
             std::future::pending::<()>().await;
         }
-        let told = effect.stdout.is_some() || effect.stderr.is_some();
-        let line_end = self.session.system.line_end();
-        let real = if told {
+        if !told && effect.exit_code.is_none() {
+            return self.really(&self.argv, io).await;
+        }
+        let sequence = Sequence::of(&self.argv).filter(|sequence| !effect.selects(sequence.last));
+        let code = if told {
+            let line_end = self.session.system.line_end();
             let lines = |text: &str| text.replace("\r\n", "\n").replace('\n', line_end);
             io.stdout.text(lines(effect.stdout.as_deref().unwrap_or_default()));
             io.stderr.text(lines(effect.stderr.as_deref().unwrap_or_default()));
-            0
-        } else if effect.exit_code.is_some() && effect.transport.is_none() {
-            let muted = Io { stdin: io.stdin.clone(), stdout: Sink::Null, stderr: Sink::Null };
-            self.really(&muted).await
+            effect.exit_code.unwrap_or(0)
         } else {
-            self.really(io).await
+            let muted = Io { stdin: io.stdin.clone(), stdout: Sink::Null, stderr: Sink::Null };
+            let argv = sequence.map_or_else(|| self.argv.clone(), |sequence| sequence.first_alone());
+            let real = self.really(&argv, &muted).await;
+            let code = effect.exit_code.unwrap_or(real);
+            // An exit code may be the true one.
+            if code != real {
+                self.faults.applied(*mark);
+            }
+            code
         };
-        if only_code && effect.exit_code.is_some_and(|code| code != real) {
-            self.faults.applied(*mark);
+        match sequence {
+            Some(sequence) => self.really(&sequence.last_after(code), io).await,
+            None => code,
         }
-        effect.exit_code.unwrap_or(real)
     }
 
-    async fn really(&self, io: &Io) -> Exit {
-        command::run(&self.session, &self.argv, io).await.unwrap_or(127)
+    async fn really(&self, argv: &[String], io: &Io) -> Exit {
+        command::run(&self.session, argv, io).await.unwrap_or(127)
     }
 }
 

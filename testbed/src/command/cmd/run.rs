@@ -17,6 +17,9 @@ use crate::command::{
 /// What `%ERRORLEVEL%` says after a command that does not exist.
 const NOT_RECOGNIZED: Exit = 9009;
 
+/// What a command ends with whose file cannot be opened: `%ERRORLEVEL%` says so only after `||`.
+const NOT_OPENED: Exit = 1;
+
 /// A running `cmd`.
 pub(super) struct Shell {
     pub(super) session: Session,
@@ -80,13 +83,13 @@ impl Shell {
             match node {
                 Node::Empty => 0,
                 Node::Simple { text, redirects } => {
-                    let Some(plumbing) = self.lay(io, redirects).await else { return self.level(1) };
+                    let Some(plumbing) = self.lay(io, redirects).await else { return NOT_OPENED };
                     let code = self.simple(text, &plumbing.io).await;
                     plumbing.finish(&self.session).await;
                     code
                 }
                 Node::Group { inner, redirects } => {
-                    let Some(plumbing) = self.lay(io, redirects).await else { return self.level(1) };
+                    let Some(plumbing) = self.lay(io, redirects).await else { return NOT_OPENED };
                     let code = self.node(inner, &plumbing.io).await;
                     plumbing.finish(&self.session).await;
                     code
@@ -100,7 +103,12 @@ impl Shell {
                     code => code,
                 },
                 Node::Or(first, second) => match self.node(first, io).await {
-                    code if code != 0 && !self.left() => self.node(second, io).await,
+                    code if code != 0 && !self.left() => {
+                        if code == NOT_OPENED && self.error_level == 0 {
+                            self.level(code);
+                        }
+                        self.node(second, io).await
+                    }
                     code => code,
                 },
                 Node::Pipe(first, second) => {

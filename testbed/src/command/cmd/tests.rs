@@ -54,6 +54,16 @@ async fn exit_codes_have_thirty_two_bits() {
 }
 
 #[tokio::test]
+async fn the_error_level_is_looked_up_again_by_call() {
+    const LEVEL: &str = "& call echo %^ERRORLEVEL%";
+    assert_eq!(cmd(&format!("nosuch 2>NUL {LEVEL}")).await.0, "9009\r\n");
+    assert_eq!(cmd(&format!("cmd /c exit -1073741510 {LEVEL}")).await.0, "-1073741510\r\n");
+    assert_eq!(cmd(&format!("ver >NUL {LEVEL}")).await.0, "0\r\n");
+    assert_eq!(cmd(&format!(r"echo x>\\nosuch\share\x.txt {LEVEL}")).await.0, "0\r\n", "no file, yet no error level");
+    assert_eq!(cmd(&format!(r"echo x>\\nosuch\share\x.txt|| ver >NUL {LEVEL}")).await.0, "1\r\n", "unless || looks");
+}
+
+#[tokio::test]
 async fn variables_expand_when_they_are_known_and_stay_when_not() {
     assert_eq!(cmd("echo %username% %NOPE% 100%").await.0, "ContainerAdministrator %NOPE% 100%\r\n");
     assert_eq!(cmd("nosuch 2>NUL & echo %ERRORLEVEL%").await.0, "0\r\n", "a line is expanded before it runs");

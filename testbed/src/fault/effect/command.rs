@@ -34,6 +34,25 @@ pub struct CommandEffect {
     /// What becomes of the exec connection.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
+    /// With `lostInTheMiddle` and `outputCut`: after how many bytes of output; half of it when left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub after: Option<usize>,
+}
+
+impl CommandEffect {
+    /// Whether it selects a command of these words.
+    pub(crate) fn selects(&self, line: &str) -> bool {
+        self.commands.as_ref().is_none_or(|commands| commands.matches(line))
+    }
+
+    /// How many bytes of so many arrive.
+    pub(crate) fn arriving(&self, bytes: usize) -> usize {
+        match self.transport {
+            Some(Transport::LostInTheMiddle | Transport::OutputCut) => self.after.unwrap_or(bytes / 2).min(bytes),
+            Some(Transport::LostBeforeStart) => 0,
+            None | Some(Transport::StatusLost) => bytes,
+        }
+    }
 }
 
 /// How an exec connection can be lost, whatever the command did.
@@ -42,10 +61,10 @@ pub struct CommandEffect {
 pub enum Transport {
     /// Cut before the command starts.
     LostBeforeStart,
-    /// Cut after the first half of the output.
+    /// The connection is cut after half of the output, or `after` so many bytes.
     LostInTheMiddle,
     /// All the output arrives, the final status does not.
     StatusLost,
-    /// The second half of the output is missing, yet the status says success.
+    /// The second half of the output, or all `after` so many bytes, is missing, yet the status says success.
     OutputCut,
 }
