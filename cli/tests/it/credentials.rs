@@ -20,8 +20,8 @@ use crate::{
     standing::{block_on, client},
 };
 
-/// A token of a service account that may see everything.
-fn token(name: &str) -> String {
+/// Makes a service account that may do everything.
+pub(crate) fn everything_allowed(name: &str) {
     let group = "rbac.authorization.k8s.io";
     let objects = vec![
         serde_json::json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": name, "namespace": "default" } }),
@@ -31,11 +31,13 @@ fn token(name: &str) -> String {
             "subjects": [{ "kind": "ServiceAccount", "name": name, "namespace": "default" }],
         }),
     ];
-    let client = client();
-    block_on(async {
-        apply(&client, objects).await;
-        token_of(&client, name).await
-    })
+    block_on(apply(&client(), objects));
+}
+
+/// A token of a service account that may do everything.
+fn token(name: &str) -> String {
+    everything_allowed(name);
+    block_on(token_of(&client(), name))
 }
 
 /// Runs `plan` with a kubeconfig whose user asks this shell script.

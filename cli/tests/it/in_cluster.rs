@@ -1,6 +1,10 @@
-//! Several processes that share the checks, and the Job that runs them in a cluster.
+//! Several processes that share the checks, the Job that runs them in a cluster, and who its pod is to the cluster.
 
-use std::{collections::BTreeSet, fs};
+use std::{
+    collections::BTreeSet,
+    fs,
+    process::{Command, Stdio},
+};
 
 use clap::Parser;
 use k8s_openapi::api::{batch::v1::Job, core::v1::PersistentVolumeClaim};
@@ -9,8 +13,10 @@ use winconform::Arguments;
 use winconform_reports::{Report, read_log};
 
 use crate::{
-    command::{Home, root},
-    standing::kubeconfig,
+    access::{server, token_of},
+    command::{Done, Home, root},
+    credentials::everything_allowed,
+    standing::{block_on, client, info, kubeconfig},
 };
 
 #[test]
@@ -60,4 +66,63 @@ fn two_shards_ask_every_check_once_and_each_says_what_it_leaves_to_the_other() {
     for report in &reports {
         assert!(report.left_out.iter().any(|left_out| left_out.reason.starts_with("--shard")), "{:?}", report.left_out);
     }
+}
+
+/// Where a pod finds its service account, below `/var/run`, which mostly is a link to `/run`.
+const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
+#[test]
+fn a_pod_without_a_kubeconfig_is_its_service_account() {
+    let home = Home::new();
+    let admin = kube::config::Kubeconfig::read_from(&info().kubeconfig).unwrap();
+    let ca = admin.clusters[0].cluster.as_ref().unwrap().certificate_authority_data.clone().unwrap();
+    everything_allowed("in-a-pod");
+    home.file("token", &block_on(token_of(&client(), "in-a-pod")));
+    home.file("ca.base64", &ca);
+    home.file("namespace", "default");
+    let Some(done) = in_a_pod(&home, "plan --suite nodes") else { return };
+    done.must_print(0, &["in-cluster", "win-2022-0"]);
+
+    home.file("token", "of nobody");
+    let done = in_a_pod(&home, "plan --suite nodes").unwrap();
+    done.must_say(2, &["did not answer: Unauthorized (HTTP 401)", "does not accept these credentials"]);
+    assert!(!done.err.contains("of nobody"), "{}", done.err);
+}
+
+/// Runs the command where a pod's service account lies in its place, in a mount namespace of its own.
+/// `None` on machines that let nobody have one.
+fn in_a_pod(home: &Home, line: &str) -> Option<Done> {
+    let unshare = || {
+        let mut unshare = Command::new("unshare");
+        unshare.args(["--map-root-user", "--mount"]).stdin(Stdio::null());
+        unshare
+    };
+    if !unshare().arg("true").status().is_ok_and(|status| status.success()) {
+        eprintln!("skipped: this machine has no `unshare`, or allows no mount namespace");
+        return None;
+    }
+    let server = server();
+    let (host, port) = server.rsplit_once("//").unwrap().1.rsplit_once(':').unwrap();
+    // The name of `/run` is looked up first: the link itself is not ours to replace.
+    let script = format!(
+        "set -eu; mount -t tmpfs none \"$(readlink -f /var/run)\"; mkdir -p {SERVICE_ACCOUNT}; \
+         base64 -d ca.base64 > {SERVICE_ACCOUNT}/ca.crt; cp token namespace {SERVICE_ACCOUNT}; exec \"$@\""
+    );
+    let inner = home.command(line.split_whitespace());
+    let mut outer = unshare();
+    outer.args(["sh", "-c", &script, "sh"]).arg(inner.get_program()).args(inner.get_args());
+    outer.current_dir(inner.get_current_dir().unwrap());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => outer.env(name, value),
+            None => outer.env_remove(name),
+        };
+    }
+    outer.env_remove("KUBECONFIG").env("HOME", home.path("")).env("KUBERNETES_SERVICE_HOST", host);
+    let output = outer.env("KUBERNETES_SERVICE_PORT", port).output().unwrap();
+    Some(Done {
+        code: output.status.code(),
+        out: String::from_utf8(output.stdout).unwrap(),
+        err: String::from_utf8(output.stderr).unwrap(),
+    })
 }
