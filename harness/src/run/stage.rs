@@ -62,9 +62,10 @@ impl fmt::Debug for Stage {
     }
 }
 
-/// How many pods of checks' own stand on a node at once. Sandboxes that start together
-/// slow each other down on Windows, and small nodes take 30 pods in all.
-const PODS_ON_A_NODE: u32 = 8;
+/// How many pods of checks' own stand on a node at once. Small nodes take 30 pods in all (Azure CNI's default);
+/// the system's and the fixtures' leave half of them. Fewer would make checks queue for their room on targets of
+/// one node; more would make sandboxes that start together slow each other down.
+const PODS_ON_A_NODE: u32 = 16;
 
 /// Room on the nodes of each target for pods of checks' own.
 pub(crate) fn rooms(facts: &Facts) -> BTreeMap<String, (Semaphore, u32)> {
