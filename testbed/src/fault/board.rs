@@ -302,7 +302,7 @@ impl FaultBoard {
 
     /// What goes wrong with running `argv` in `pod`, if anything. Ask once per execution.
     ///
-    /// A line for a shell is also selected by what it begins with: see [`Sequence`].
+    /// A line for a shell is also selected by what it begins with, without its last command.
     #[must_use]
     pub fn command(&self, pod: &PodFacts, argv: &[String]) -> Option<(CommandEffect, Mark)> {
         let line = argv.join(" ");
