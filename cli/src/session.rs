@@ -237,6 +237,7 @@ impl Session {
             folder: Some(self.folder.path().to_owned()),
             testbed: None,
             disposable: false,
+            observer: None,
         }
     }
 

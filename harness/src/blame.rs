@@ -9,7 +9,11 @@ use std::time::Duration;
 use thiserror::Error;
 use winconform_reports::{Chain, Verdict, event::Observation};
 
-use crate::{cluster::ApiError, probe::ExecError, wait::WaitError};
+use crate::{
+    cluster::ApiError,
+    probe::{ExecError, LogError},
+    wait::WaitError,
+};
 
 /// Why a check has no answer of its own.
 #[derive(Debug, Error)]
@@ -30,6 +34,9 @@ pub enum Trouble {
     /// A command could not be run, or its outcome was lost.
     #[error(transparent)]
     Exec(#[from] ExecError),
+    /// A log could not be read, or was cut.
+    #[error(transparent)]
+    Log(#[from] LogError),
     /// A fixture that the check needs did not come up; the check about that fixture says why.
     #[error("`{fixture}` did not come up: {reason}")]
     Fixture {
@@ -86,7 +93,7 @@ impl Trouble {
     /// | the API server refused, or was lost | undetermined | permissions, quotas and webhooks are the environment's |
     /// | a wait ended on a cause that cannot heal | as [`Cause::blames_cluster`](crate::wait::Cause::blames_cluster) says | an image refused for its platform is the cluster's, a registry's 401 is not |
     /// | a wait ran out of its budget | failed, but undetermined while pulling or where the API was lost | the cluster had the time the guide gives it |
-    /// | an exec was lost or refused | undetermined | only `nodes/answers`, with a control elsewhere, may blame the node |
+    /// | an exec or a log was lost or refused | undetermined | only `nodes/answers`, with a control elsewhere, may blame the node |
     /// | the cluster's policy refuses host pods | not applicable | the operator decided so |
     /// | a needed fixture is missing | undetermined | the check about the fixture fails instead |
     /// | panic, budget, abort | undetermined | ours |
@@ -99,6 +106,7 @@ impl Trouble {
             Self::Wait(_)
             | Self::Api { .. }
             | Self::Exec(_)
+            | Self::Log(_)
             | Self::Fixture { .. }
             | Self::Unexpected(_)
             | Self::Budget(_)

@@ -5,6 +5,7 @@ mod probing;
 
 use std::{
     collections::BTreeSet,
+    convert::Infallible,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU32},
     time::Duration,
 };
@@ -29,7 +30,8 @@ use crate::{
     check::{self, Fixture},
     cluster::{Created, Facts, NodeFacts, Target},
     journal::millis,
-    probe::PodRef,
+    observer::Asking,
+    probe::{LogError, PodRef, Transport, find_line},
     run::{
         live_fixture::{LiveFixture, Ready, State, fixture_pods},
         stage::Stage,
@@ -42,6 +44,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Context {
     stage: Arc<Stage>,
+    facts: Arc<Facts>,
     id: ResultId,
     attempt: u32,
     notes: Arc<Mutex<Notes>>,
@@ -78,7 +81,9 @@ impl Context {
     /// `attempt` is counted from 1; what an attempt names must not be taken for another's.
     pub(crate) fn new(stage: Arc<Stage>, id: ResultId, attempt: u32) -> Self {
         let probes = Arc::new(AtomicU32::new((attempt - 1) * 100_000));
-        Self { stage, id, attempt, notes: Arc::default(), probes }
+        let asking = Asking { observer: stage.observer.as_ref(), check: &id, attempt };
+        let Ok(facts) = asking.shown("the cluster as it was found", Ok::<_, Infallible>(stage.facts.clone()));
+        Self { stage, facts, id, attempt, notes: Arc::default(), probes }
     }
 
     pub(crate) fn take_notes(&self) -> Notes {
@@ -98,7 +103,7 @@ impl Context {
     /// The cluster as it was found.
     #[must_use]
     pub fn facts(&self) -> &Facts {
-        &self.stage.facts
+        &self.facts
     }
 
     /// The target of the check's place.
@@ -108,7 +113,7 @@ impl Context {
     /// When the place has none: a check of scope cluster asked for it.
     pub fn target(&self) -> Result<&Target, Trouble> {
         let name = self.id.place.target().unwrap_or_default();
-        self.stage.facts.target(name).ok_or_else(|| Trouble::Unexpected(format!("there is no target `{name}`")))
+        self.facts.target(name).ok_or_else(|| Trouble::Unexpected(format!("there is no target `{name}`")))
     }
 
     /// The node of the check's place.
@@ -118,7 +123,7 @@ impl Context {
     /// When the place is no node.
     pub fn node(&self) -> Result<&NodeFacts, Trouble> {
         let name = self.id.place.node().unwrap_or_default();
-        self.stage.facts.node(name).ok_or_else(|| Trouble::Unexpected(format!("there is no node `{name}`")))
+        self.facts.node(name).ok_or_else(|| Trouble::Unexpected(format!("there is no node `{name}`")))
     }
 
     /// A client of the cluster.
@@ -191,11 +196,55 @@ impl Context {
     /// # Errors
     ///
     /// When a budget is spent, a cause shows that cannot heal, or the API server is lost.
-    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Look<T>) -> Result<T, WaitError> {
+    pub async fn wait<T>(&self, what: &str, look: impl FnMut() -> Look<T>) -> Result<T, WaitError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        if let Some(found) = self.asking().foretold(what) {
+            return Ok(found);
+        }
         let from = Instant::now();
         let found = until(&self.stage.views.signal, self.stage.budgets, what, look).await;
         self.stage.cluster_time.note(&self.id.to_string(), from);
-        found
+        self.seen(what, found)
+    }
+
+    /// Passes on what a question to the cluster brought back, `what` being the question. All that a
+    /// verdict rests on goes through here, so that a test may answer in the cluster's place; see
+    /// [`Observer`](crate::observer::Observer).
+    ///
+    /// # Errors
+    ///
+    /// As the answer itself.
+    pub fn seen<T, E>(&self, what: &str, answer: Result<T, E>) -> Result<T, E>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        self.asking().shown(what, answer)
+    }
+
+    fn asking(&self) -> Asking<'_> {
+        Asking { observer: self.stage.observer.as_ref(), check: &self.id, attempt: self.attempt }
+    }
+
+    /// Waits for a line of a pod's log in which `read` finds something, from the log's beginning; nothing
+    /// where the log stands open and shows no such line within `limit`.
+    ///
+    /// # Errors
+    ///
+    /// When the log could not be read, or was cut again and again.
+    pub async fn log_line<T>(
+        &self,
+        pod: &PodRef,
+        limit: Duration,
+        read: impl FnMut(&str) -> Option<T> + Send,
+    ) -> Result<Option<T>, LogError>
+    where
+        T: Clone + Send + Sync + 'static,
+    {
+        let transport = Transport::new(self.stage.budgets);
+        let found = find_line(&self.stage.client, pod, limit, transport, read).await;
+        self.seen(&format!("a line of the log of a pod on {}", pod.node), found)
     }
 
     /// Gives the cluster time for something that nothing can be watched of, such as rules
@@ -224,15 +273,24 @@ impl Context {
     /// When it did not come up, or the check does not use it here.
     pub fn ready(&self, fixture: &Fixture) -> Result<Arc<Ready>, Trouble> {
         let live = self.fixture(fixture)?;
-        match live.state() {
+        self.outcome(live)?
+            .map_err(|trouble| Trouble::of_fixture(live.key.to_string(), live.planned.fixture.host, &trouble))
+    }
+
+    /// What became of a fixture that the check waited for: for the check that judges just that.
+    ///
+    /// # Errors
+    ///
+    /// When the check did not wait for it.
+    pub fn outcome(&self, live: &LiveFixture) -> Result<Result<Arc<Ready>, Arc<Trouble>>, Trouble> {
+        let outcome = match live.state() {
             State::Ready(ready) => Ok(ready),
-            State::Failed(trouble) => {
-                Err(Trouble::of_fixture(live.key.to_string(), live.planned.fixture.host, &trouble))
-            }
+            State::Failed(trouble) => Err(trouble),
             State::Planned | State::Submitted => {
-                Err(Trouble::Unexpected(format!("the check did not wait for `{}`", live.key)))
+                return Err(Trouble::Unexpected(format!("the check did not wait for `{}`", live.key)));
             }
-        }
+        };
+        Ok(self.seen(&format!("the fixture {}", live.key), outcome))
     }
 
     /// The fixture at each place that belongs to the check's own, those that came up.

@@ -23,6 +23,7 @@ pub mod context;
 pub mod image;
 pub mod journal;
 pub mod need;
+pub mod observer;
 pub mod placement;
 pub mod probe;
 pub mod run;

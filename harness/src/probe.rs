@@ -13,6 +13,7 @@ mod http;
 mod judge;
 mod line;
 mod linux;
+mod log;
 mod outside;
 mod ping;
 mod script;
@@ -25,6 +26,7 @@ pub(crate) use self::{
     crowd::Crowds,
     exec::ASKS as EXEC_ASKS,
     line::Line,
+    log::find_line,
     silence::{Admission, Silence},
     transport::Transport,
 };
@@ -34,6 +36,7 @@ pub use self::{
     host_port::{HostPort, HostPortError},
     http::{Aim, Expect, HttpProbe, Probed},
     judge::{judge, sum_of},
+    log::LogError,
     outside::{OutsideError, Proxy, probe_outside},
     ping::{PingProbe, Pinged},
     script::Shell,

@@ -22,7 +22,7 @@ mod round;
 mod selection;
 pub(crate) mod stage;
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use thiserror::Error;
@@ -50,6 +50,7 @@ use crate::{
     check::Check,
     cluster::{ApiError, Cluster, Facts, ObserveError, Permission, PermissionError},
     journal::{Journal, millis},
+    observer::Observer,
     probe::Proxy,
     wait::WaitError,
 };
@@ -102,6 +103,8 @@ pub struct RunOptions {
     pub testbed: Option<TestbedFacts>,
     /// Whether the cluster goes away with the run, so that nobody waits for its objects to be gone.
     pub disposable: bool,
+    /// Who sees every answer before the checks do: tests of this harness.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 /// A run could not be made at all.

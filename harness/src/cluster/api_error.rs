@@ -44,6 +44,9 @@ impl fmt::Display for ApiError {
             // kube would print what a credential plugin printed.
             other => match credentials::at_the_bottom_of(other) {
                 Some(error) => write!(f, "{error}"),
+                None if matches!(other, kube::Error::Service(_) | kube::Error::HyperError(_)) => {
+                    write!(f, "the API server gave no answer: {}", Chain(other))
+                }
                 None => write!(f, "{}", Chain(other)),
             },
         }
@@ -62,5 +65,13 @@ mod tests {
         let status = Status::failure("pods is forbidden", "Forbidden").with_code(403);
         let error = ApiError::from(kube::Error::Api(status.boxed()));
         assert_eq!(error.to_string(), "pods is forbidden (HTTP 403)");
+    }
+
+    #[test]
+    fn a_connection_that_breaks_is_told_as_the_api_servers() {
+        let broken = std::io::Error::other("the connection was closed");
+        let error = ApiError::from(kube::Error::Service(Box::new(broken)));
+        assert!(error.to_string().starts_with("the API server gave no answer: "), "{error}");
+        assert!(error.to_string().ends_with("the connection was closed"), "{error}");
     }
 }

@@ -142,7 +142,8 @@ impl Context {
     ///
     /// When the API server is lost, or fails for a reason of its own (401, 429, 5xx).
     pub async fn submit(&self, object: &Object) -> Result<Admission, Trouble> {
-        admission(self.create(object).await)
+        let made = admission(self.create(object).await);
+        self.seen(&format!("whether {} is taken", object.kind_name()), made)
     }
 
     /// Asks whether an object would be accepted; nothing comes into being.
@@ -154,7 +155,8 @@ impl Context {
         let namespace = self.namespace_of(object);
         let asked = cluster::create(&self.stage.client, &namespace, object, true).await;
         let action = || format!("try {} (dry run)", Created::of(object, &namespace));
-        admission(asked.map_err(|error| Trouble::api(action(), error)))
+        let would = admission(asked.map_err(|error| Trouble::api(action(), error)));
+        self.seen(&format!("whether {} {} would be taken", object.kind_name(), object.name()), would)
     }
 
     /// Deletes an object of the check's own now, not only when the check is done.
@@ -202,7 +204,8 @@ impl Context {
         let owner = self.id.to_string();
         let pods = pods_ready(&self.stage, &owner, object.name(), host, wanted, from).await;
         self.stage.cluster_time.note(&owner, from);
-        Ok(pods?.iter().map(|pod| pod_ref(pod, self.facts())).collect())
+        let pods = pods.map(|pods| pods.iter().map(|pod| pod_ref(pod, self.facts())).collect());
+        self.seen(&format!("the pods of {}", object.name()), pods)
     }
 
     /// Waits until a pod of the check's own is Ready.
@@ -221,11 +224,12 @@ impl Context {
     ///
     /// When a budget is spent without either, or the API server is lost.
     pub async fn pod_ready_or_cause(&self, pod: &Object) -> Result<Result<PodRef, Cause>, Trouble> {
-        match self.pod_ready(pod).await {
+        let came = match self.pod_ready(pod).await {
             Ok(pod) => Ok(Ok(pod)),
             Err(Trouble::Wait(WaitError::Hopeless { cause, .. })) => Ok(Err(*cause)),
             Err(trouble) => Err(trouble),
-        }
+        };
+        self.seen(&format!("what becomes of {}", pod.name()), came)
     }
 
     /// Waits until the scheduler has spoken of a pod of the check's own.

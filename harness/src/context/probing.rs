@@ -1,6 +1,6 @@
 //! Asking from inside the cluster: commands by exec, and the probes made of them.
 
-use std::{sync::atomic::Ordering, time::Duration};
+use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
 
 use futures::future::join_all;
 use tokio::time::Instant;
@@ -154,7 +154,8 @@ impl Context {
         let nonce = self.nonce();
         let command = line.command(&nonce);
         let read = |output: &Output| line.read(output, &nonce);
-        line.ran(self.read(line.pod, &command, line.longest, patience, read).await?)
+        let whole = self.read(line.pod, &command, line.longest, patience, read).await;
+        self.seen(&format!("`{}` on {}", line.text, line.pod.node), whole.and_then(|output| line.ran(output)))
     }
 
     /// Runs a command and reads what it printed; output that is not whole is asked for again.
@@ -218,7 +219,21 @@ impl Context {
                 tell_load_from_loss(&mut first.cell, &again);
             }
         }
-        probed
+        self.all_seen(probed)
+    }
+
+    /// Passes on what came of connections.
+    fn all_seen(&self, probed: Vec<Probed>) -> Vec<Probed> {
+        probed.into_iter().map(|one| self.seen_of(&one.cell.clone(), one)).collect()
+    }
+
+    /// Passes on what came of the attempts of a pair in the matrix.
+    fn seen_of<T: Clone + Send + Sync + 'static>(&self, cell: &Cell, found: T) -> T {
+        let node = |node: &Option<String>| node.clone().unwrap_or_default();
+        let (from, to) = (node(&cell.source_node), node(&cell.destination_node));
+        let what = format!("{:?} on {from} to {:?} on {to}", cell.source, cell.destination);
+        let Ok(seen) = self.seen(&what, Ok::<T, Infallible>(found));
+        seen
     }
 
     async fn probe_one(&self, probe: &HttpProbe) -> Probed {
@@ -246,6 +261,7 @@ impl Context {
             cell
         }))
         .await;
+        let cells: Vec<Cell> = cells.into_iter().map(|cell| self.seen_of(&cell.clone(), cell)).collect();
         self.report_cells(&cells);
         cells
     }
@@ -265,6 +281,11 @@ impl Context {
     ///
     /// When no answer came back.
     pub async fn look_up(&self, probe: &NameProbe) -> Result<Vec<Lookup>, ExecError> {
+        let found = self.look_up_with_any(probe).await;
+        self.seen(&format!("names from a pod on {}", probe.from.node), found)
+    }
+
+    async fn look_up_with_any(&self, probe: &NameProbe) -> Result<Vec<Lookup>, ExecError> {
         let nonce = self.nonce();
         let mut missing = None;
         for tool in probe.tools() {
@@ -290,7 +311,9 @@ impl Context {
     pub async fn resolver_of(&self, pod: &PodRef) -> Result<Option<Resolver>, ExecError> {
         let nonce = self.nonce();
         let read = |output: &Output| Resolver::read(pod.os, &output.stdout, &nonce);
-        self.read(pod, &Resolver::command(pod.os, &nonce), Duration::from_secs(10), Patience::OfNode, read).await
+        let command = Resolver::command(pod.os, &nonce);
+        let told = self.read(pod, &command, Duration::from_secs(10), Patience::OfNode, read).await;
+        self.seen(&format!("the resolver of a pod on {}", pod.node), told)
     }
 
     /// Waits until each way works or was given its time, and reports nothing.
@@ -341,6 +364,7 @@ impl Context {
             }
         }
         self.stage.cluster_time.note(&self.id.to_string(), from);
+        let probed = self.all_seen(probed);
         self.report(&probed);
         probed
     }

@@ -29,6 +29,8 @@ struct Seen {
     first: Vec<String>,
     /// Words of ours (`wc-<nonce>-<number>`) found in lines: who was asked for what.
     words: BTreeSet<String>,
+    /// Whether the log stands open: that nothing comes of it then says something.
+    open: bool,
     trouble: Option<String>,
 }
 
@@ -46,9 +48,10 @@ impl LogTail {
                 tokio::select! {
                     () = stop.cancelled() => return,
                     ended = feeding.read(&pods, &pod.name, &params) => {
-                        if let Err(error) = ended {
-                            feeding.0.send_modify(|seen| seen.trouble = Some(ApiError::from(error).to_string()));
-                        }
+                        feeding.0.send_modify(|seen| {
+                            seen.open = false;
+                            seen.trouble = ended.err().map(|error| ApiError::from(error).to_string());
+                        });
                     }
                 }
                 tokio::select! {
@@ -65,6 +68,7 @@ impl LogTail {
         self.0.send_modify(|seen| {
             // The stream begins at the container's first line again.
             seen.first.clear();
+            seen.open = true;
             seen.trouble = None;
         });
         while let Some(line) = lines.try_next().await.map_err(kube::Error::ReadEvents)? {
@@ -82,7 +86,9 @@ impl LogTail {
     /// Why nothing is being read, while nothing is.
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
-        self.0.borrow().trouble.clone()
+        let seen = self.0.borrow();
+        let unanswered = || "the API server does not answer the request for it, or cut it".to_owned();
+        (!seen.open).then(|| seen.trouble.clone().unwrap_or_else(unanswered))
     }
 
     /// The requests of a probe that arrived here, as `nonce-number`.

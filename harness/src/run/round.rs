@@ -164,7 +164,7 @@ impl Round<'_> {
             views: Views::start(&client, &names, &watching),
             client,
             rooms: stage::rooms(&facts),
-            facts,
+            facts: Arc::new(facts),
             budgets: self.run.budgets(),
             journal: self.run.journal.clone(),
             names,
@@ -179,6 +179,7 @@ impl Round<'_> {
             silence: Silence::default(),
             crowds: Crowds::default(),
             execs: Semaphore::new(64),
+            observer: self.run.options.observer.clone(),
             stop: watching,
         });
         if self.run.options.prepull {

@@ -19,6 +19,7 @@ use crate::{
     budgets::Budgets,
     cluster::{Facts, NodeFacts, Permission, Target, may},
     journal::Journal,
+    observer::Observer,
     placement::RUN_LABEL,
     probe::{Crowds, Proxy, Silence},
     settings::Settings,
@@ -28,7 +29,7 @@ use crate::{
 /// What all checks and fixtures of a run share.
 pub(crate) struct Stage {
     pub(crate) client: Client,
-    pub(crate) facts: Facts,
+    pub(crate) facts: Arc<Facts>,
     pub(crate) budgets: Budgets,
     pub(crate) journal: Journal,
     pub(crate) names: Names,
@@ -53,6 +54,8 @@ pub(crate) struct Stage {
     pub(crate) crowds: Crowds,
     /// Caps the execs under way, so that a large cluster does not open thousands at once.
     pub(crate) execs: Semaphore,
+    /// Who sees answers before the checks do.
+    pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) stop: CancellationToken,
 }
 

@@ -94,7 +94,7 @@ pub(super) async fn specs(cx: &Context) -> Result<Result<Vec<Spec>, Verdict>, Tr
     let kind = GroupVersionKind::gvk("windows.k8s.io", "v1", "GMSACredentialSpec");
     let resource = ApiResource::from_gvk_with_plural(&kind, "gmsacredentialspecs");
     let api: Api<DynamicObject> = Api::all_with(cx.client(), &resource);
-    let list = match api.list(&ListParams::default()).await {
+    let list = match cx.seen("the credential specs", api.list(&ListParams::default()).await) {
         Ok(list) => list,
         Err(kube::Error::Api(status)) if status.code == 404 => {
             let reason = "the cluster has no credential specs: the custom resource gmsacredentialspecs.windows.k8s.io is not installed";

@@ -3,7 +3,6 @@
 use winconform_harness::{
     Answer, Budget, Check, Context, Explain, Failure, Use,
     probe::{Aim, HttpProbe, PodRef, judge},
-    run::State,
 };
 use winconform_reports::event::{Destination, Vantage};
 
@@ -42,9 +41,10 @@ pub(super) const CHECK: Check = Check {
 const CONNECTIONS: u32 = 3;
 
 async fn run(cx: Context) -> Answer {
-    if let State::Failed(trouble) = cx.fixture(&IIS)?.state() {
-        return Ok(cx.judge_trouble(&trouble));
-    }
+    let ready = match cx.outcome(cx.fixture(&IIS)?)? {
+        Ok(ready) => ready,
+        Err(trouble) => return Ok(cx.judge_trouble(&trouble)),
+    };
     let probe = |pod: &PodRef| HttpProbe {
         from: pod.clone(),
         vantage: Vantage::WindowsPod,
@@ -56,6 +56,6 @@ async fn run(cx: Context) -> Answer {
         connections: CONNECTIONS,
         settle: Some(cx.budgets().inside(Budget::Datapath)),
     };
-    let probed = cx.probe(cx.ready(&IIS)?.pods.iter().map(probe).collect()).await;
+    let probed = cx.probe(ready.pods.iter().map(probe).collect()).await;
     Ok(judge(&probed, "IIS must serve its page"))
 }

@@ -128,6 +128,7 @@ async fn not_served(cx: &Context, api_version: &str, kind: &str) -> Result<Strin
 }
 
 /// What became of a pod of the Deployment.
+#[derive(Clone)]
 enum Fate {
     Ready(Arc<Pod>),
     Kept(String),

@@ -6,13 +6,10 @@
 
 use std::time::Duration;
 
-use futures::{AsyncBufReadExt, TryStreamExt};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, api::LogParams};
 use winconform_harness::{
     Answer, Budget, Check, Claims, Context, Explain, Extent, Failure, Need, Scope, Stage, Trouble, Use,
-    probe::{ExecError, PodRef},
-    run::State,
+    blame::seconds,
+    probe::{ExecError, LogError, PodRef},
 };
 use winconform_reports::{Chain, Level, Verdict};
 
@@ -57,26 +54,22 @@ pub(super) const CHECK: Check = Check {
 const WORD: &str = "winconform-canary";
 
 async fn run(cx: Context) -> Answer {
-    let live = cx.fixture(&WINDOWS_POD)?;
-    let ready = match live.state() {
-        State::Failed(trouble) => return Ok(cx.judge_trouble(&trouble)),
-        State::Planned | State::Submitted | State::Ready(_) => cx.ready(&WINDOWS_POD)?,
+    let ready = match cx.outcome(cx.fixture(&WINDOWS_POD)?)? {
+        Ok(ready) => ready,
+        Err(trouble) => return Ok(cx.judge_trouble(&trouble)),
     };
     let Some(pod) = ready.pods.first() else {
         return Err(Trouble::Unexpected("the fixture has no pod".to_owned()));
     };
     // This check judges the node, so what others found of it does not count here.
     if let Err(error) = speak(&cx, pod, true).await
-        && let Some(verdict) = blame(&cx, pod, error).await?
+        && let Some(verdict) = blame_for_exec(&cx, pod, error).await?
     {
         return Ok(verdict);
     }
-    match first_line(&cx, pod).await? {
-        Some(_) => Ok(Verdict::Passed("a pod started, ran a command, and its log came back".to_owned())),
-        None => Ok(Verdict::Failed(format!(
-            "a pod started and ran a command, but no line of its log came back within {:?}",
-            cx.budgets().of(Budget::Start)
-        ))),
+    match log_comes(&cx, pod).await {
+        Ok(true) => Ok(Verdict::Passed("a pod started, ran a command, and its log came back".to_owned())),
+        silent => blame_for_log(&cx, pod, silent).await,
     }
 }
 
@@ -98,17 +91,23 @@ async fn speak(cx: &Context, pod: &PodRef, patiently: bool) -> Result<(), ExecEr
     })
 }
 
+/// Whether any line of the pod's log comes, in one request.
+async fn log_comes(cx: &Context, pod: &PodRef) -> Result<bool, LogError> {
+    Ok(cx.log_line(pod, cx.budgets().of(Budget::Exec), |_| Some(())).await?.is_some())
+}
+
+/// Pods on other nodes, which the same can be asked of.
+fn controls(cx: &Context, pod: &PodRef) -> Vec<PodRef> {
+    let pods = cx.ready_everywhere(&WINDOWS_POD).flat_map(|(_, ready)| ready.pods.clone());
+    pods.filter(|other| other.node != pod.node).collect()
+}
+
 /// The one place where a lost exec may blame a node: when a control on another node works.
 ///
 /// Nothing where the node answers after all.
-async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Result<Option<Verdict>, Trouble> {
-    let others: Vec<PodRef> = cx
-        .ready_everywhere(&WINDOWS_POD)
-        .flat_map(|(_, ready)| ready.pods.clone())
-        .filter(|other| other.node != pod.node)
-        .collect();
-    for other in &others {
-        if speak(cx, other, false).await.is_ok() {
+async fn blame_for_exec(cx: &Context, pod: &PodRef, error: ExecError) -> Result<Option<Verdict>, Trouble> {
+    for other in controls(cx, pod) {
+        if speak(cx, &other, false).await.is_ok() {
             // A way that loses much may have lost all of ours and none of theirs: the node is asked once more.
             let Err(error) = speak(cx, pod, true).await else { return Ok(None) };
             cx.observe(error.observation(true));
@@ -119,16 +118,26 @@ async fn blame(cx: &Context, pod: &PodRef, error: ExecError) -> Result<Option<Ve
     Err(error.into())
 }
 
-/// The first line of the pod's log, waited for, in one request.
-async fn first_line(cx: &Context, pod: &PodRef) -> Result<Option<String>, Trouble> {
-    let pods: Api<Pod> = Api::namespaced(cx.client(), &pod.namespace);
-    let params = LogParams { follow: true, container: Some(pod.container.clone()), ..LogParams::default() };
-    let asked = async {
-        let stream = pods.log_stream(&pod.name, &params).await?;
-        stream.lines().try_next().await.map_err(kube::Error::ReadEvents)
+/// The same for a log that did not come, though it was asked for or stands open.
+async fn blame_for_log(cx: &Context, pod: &PodRef, silent: Result<bool, LogError>) -> Answer {
+    let words = |silent: &Result<bool, LogError>| match silent {
+        Err(error) => Chain(error).to_string(),
+        Ok(_) => {
+            let limit = seconds(cx.budgets().of(Budget::Exec));
+            format!("a pod started and ran a command, but no line of its log came back within {limit}")
+        }
     };
-    match tokio::time::timeout(cx.budgets().of(Budget::Start), asked).await {
-        Ok(line) => line.map_err(|error| Trouble::api(format!("read the log of pod {}", pod.name), error)),
-        Err(_) => Ok(None),
+    for other in controls(cx, pod) {
+        if !matches!(log_comes(cx, &other).await, Ok(true)) {
+            continue;
+        }
+        return Ok(match log_comes(cx, pod).await {
+            Ok(true) => {
+                Verdict::Passed("a pod started, ran a command, and its log came back when asked again".to_owned())
+            }
+            still => Verdict::Failed(format!("{}, while the log of a pod on {} comes", words(&still), other.node)),
+        });
     }
+    let alone = "and no log of a pod on another node comes, so the way to the nodes may be to blame";
+    Ok(Verdict::Undetermined(format!("{}, {alone}", words(&silent))))
 }

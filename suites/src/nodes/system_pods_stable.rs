@@ -62,13 +62,10 @@ async fn run(cx: Context) -> Answer {
         let pods = pods.clone();
         async move { pods.list(&ListParams::default().fields(&format!("spec.nodeName={node}"))).await }
     };
-    let listed: Vec<Vec<Pod>> = stream::iter(nodes)
-        .map(of_node)
-        .buffered(AT_ONCE)
-        .map_ok(|listed| listed.items)
-        .try_collect()
-        .await
-        .map_err(|error| Trouble::api("list the pods of a node", error))?;
+    let listed: Result<Vec<Vec<Pod>>, kube::Error> =
+        stream::iter(nodes).map(of_node).buffered(AT_ONCE).map_ok(|listed| listed.items).try_collect().await;
+    let listed = cx.seen("the pods of the nodes", listed);
+    let listed = listed.map_err(|error| Trouble::api("list the pods of a node", error))?;
     let system: Vec<Pod> = listed.into_iter().flatten().filter(is_systems).collect();
     let mut told = Vec::new();
     for pod in &system {

@@ -55,7 +55,7 @@ async fn run(cx: Context) -> Answer {
     let mut stray = Vec::new();
     let mut whole = false;
     for _ in 0..PAGES {
-        let listed = pods.list(&params).await;
+        let listed = cx.seen("the pods that do not run", pods.list(&params).await);
         let listed = listed.map_err(|error| Trouble::api("list the pods that do not run", error))?;
         stray.extend(listed.items.iter().filter_map(|pod| Stray::find(pod, cx.facts())));
         match listed.metadata.continue_.filter(|token| !token.is_empty()) {

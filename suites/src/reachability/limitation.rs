@@ -42,6 +42,18 @@ pub(super) fn judge_limitation(probed: &[Probed], limitation: &Limitation) -> Ve
     }
 }
 
+/// Nothing can be said, because no control worked; where outcomes of controls were lost on the way, that
+/// comes first: then nobody knows whether any would have worked.
+pub(super) fn inconclusive(controls: &[Probed], why: &str) -> Verdict {
+    match controls.iter().find(|control| control.cell.lost > 0) {
+        Some(Probed { cell, .. }) => {
+            let example = cell.example.as_deref().unwrap_or("no more is known");
+            Verdict::Undetermined(format!("inconclusive: the outcome of a control was lost on the way back: {example}"))
+        }
+        None => Verdict::Undetermined(format!("inconclusive: {why}")),
+    }
+}
+
 /// Whether every connection was refused or timed out.
 pub(super) fn is_closed(cell: &Cell) -> bool {
     cell.refused + cell.timed_out == cell.tried
@@ -67,6 +79,15 @@ mod tests {
         let tried = answered + timed_out + otherwise;
         let cell = Cell { tried, answered, timed_out, otherwise, example: Some("curl: (28)".into()), ..untried };
         Probed { cell, transfers: Vec::new(), settled: None, nonce: "n".into() }
+    }
+
+    #[test]
+    fn a_control_that_was_lost_is_told_before_one_that_did_not_work() {
+        let mut lost = probed("win-0", 0, 0, 0);
+        assert_eq!(inconclusive(&[lost.clone()], "nothing works").reason(), "inconclusive: nothing works");
+        lost.cell.lost = 3;
+        let verdict = inconclusive(&[probed("win-1", 0, 3, 0), lost], "nothing works");
+        assert!(verdict.reason().contains("was lost on the way back: curl: (28)"), "{}", verdict.reason());
     }
 
     #[test]

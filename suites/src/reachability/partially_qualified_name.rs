@@ -6,12 +6,12 @@
 
 use winconform_harness::{Answer, Check, Context, Explain, Failure, Use, probe::HttpProbe};
 use winconform_reports::{
-    Level, Verdict,
+    Level,
     event::{Cell, Destination},
 };
 
 use super::{
-    limitation::{Limitation, judge_limitation},
+    limitation::{Limitation, inconclusive, judge_limitation},
     names::Named,
     paths::{REACHABILITY, pods_here},
 };
@@ -85,9 +85,7 @@ async fn run(cx: Context) -> Answer {
         }
     }
     if questions.is_empty() {
-        return Ok(Verdict::Undetermined(
-            "inconclusive: no pod finds the bare and the full name of the Service".to_owned(),
-        ));
+        return Ok(inconclusive(&answered, "no pod finds the bare and the full name of the Service"));
     }
     Ok(judge_limitation(&cx.probe(questions).await, &PARTIAL_NAMES))
 }

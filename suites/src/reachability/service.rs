@@ -33,8 +33,11 @@ pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise:
         return Ok(verdict);
     }
     let mut seen: Vec<BTreeSet<String>> = Vec::new();
-    for one in &probed {
-        seen.push(seen_by(cx, one, backends).await);
+    let mut unread = vec![0; probed.len()];
+    for (unread, one) in unread.iter_mut().zip(&probed) {
+        let (by, missing) = seen_by(cx, one, backends).await;
+        seen.push(by);
+        *unread += missing;
     }
     let wanted: BTreeSet<String> = backends.pods.iter().map(|pod| pod.name.clone()).collect();
     for round in 0..MORE_ROUNDS {
@@ -51,14 +54,17 @@ pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise:
             return Ok(verdict);
         }
         for (index, one) in short.into_iter().zip(more) {
-            seen[index].extend(seen_by(cx, &one, backends).await);
+            let (by, missing) = seen_by(cx, &one, backends).await;
+            seen[index].extend(by);
+            unread[index] += missing;
             probed[index].cell.tried += one.cell.tried;
         }
     }
-    let mut unseen = Vec::new();
-    for ((probe, one), seen) in probes.iter().zip(&probed).zip(&seen) {
+    let (mut unseen, mut lines) = (Vec::new(), 0);
+    for (((probe, one), seen), unread) in probes.iter().zip(&probed).zip(&seen).zip(&unread) {
         let missing: Vec<&str> = wanted.difference(seen).map(String::as_str).collect();
         if !missing.is_empty() {
+            lines += unread;
             unseen.push(format!("{} of {} connections from {}", missing.join(", "), one.cell.tried, probe.from.node));
         }
     }
@@ -70,19 +76,27 @@ pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise:
             "connections were answered, but not by whom can be told: the log of {pod} could not be read: {trouble}"
         )));
     }
+    if lines > 0 {
+        return Err(Trouble::Unexpected(format!(
+            "connections were answered, but not by whom can be told: the logs could not be read far enough, {lines} \
+             requests are in none"
+        )));
+    }
     Ok(Verdict::Failed(format!("a backend never got a connection: {}", unseen.join("; "))))
 }
 
-/// The backends in whose logs a probe's requests arrived.
-async fn seen_by(cx: &Context, probed: &Probed, backends: &Ready) -> BTreeSet<String> {
+/// The backends in whose logs a probe's requests arrived, and how many requests are in none.
+async fn seen_by(cx: &Context, probed: &Probed, backends: &Ready) -> (BTreeSet<String>, usize) {
     let settling = format!("{}-s", probed.nonce);
     let arrived = |tail: &LogTail| tail.arrived(&probed.nonce).iter().filter(|word| **word != settling).count();
     // Each request is in some log, but a log may lag behind the answer it belongs to.
-    let all_arrived = || backends.logs.values().map(arrived).sum::<usize>() >= probed.transfers.len();
+    let all = || backends.logs.values().map(arrived).sum::<usize>();
+    let all_arrived = || all() >= probed.transfers.len();
     if !backends.logs.is_empty() {
         let patience = cx.budgets().stretch(Duration::from_secs(10));
         let waits = backends.logs.values().map(|tail| Box::pin(tail.until(patience, |_| all_arrived())));
         select_all(waits).await;
     }
-    backends.logs.iter().filter(|(_, tail)| arrived(tail) > 0).map(|(pod, _)| pod.clone()).collect()
+    let by = backends.logs.iter().filter(|(_, tail)| arrived(tail) > 0).map(|(pod, _)| pod.clone()).collect();
+    (by, probed.transfers.len().saturating_sub(all()))
 }

@@ -9,12 +9,12 @@ use winconform_harness::{
     probe::{HttpProbe, PodRef},
 };
 use winconform_reports::{
-    Level, Verdict,
+    Level,
     event::{Destination, Vantage},
 };
 
 use super::{
-    limitation::{Limitation, is_closed, judge_limitation},
+    limitation::{Limitation, inconclusive, is_closed, judge_limitation},
     paths::{PAGE, REACHABILITY, node_port, pod_page, pods_here, port_nodes, port_page, settled},
     service::settle_backends,
 };
@@ -88,9 +88,8 @@ async fn run(cx: Context) -> Answer {
         }
     }
     if able.is_empty() {
-        return Ok(Verdict::Undetermined(
-            "inconclusive: no host reaches the pod on it and has a node port that works from elsewhere".to_owned(),
-        ));
+        let why = "no host reaches the pod on it and has a node port that works from elsewhere";
+        return Ok(inconclusive(&answered, why));
     }
     Ok(judge_limitation(&cx.probe(able).await, &OWN_PORT))
 }

@@ -9,12 +9,12 @@ use winconform_harness::{
     probe::{Aim, HttpProbe},
 };
 use winconform_reports::{
-    Level, Verdict,
+    Level,
     event::{Destination, Vantage},
 };
 
 use super::{
-    limitation::{Limitation, is_closed, judge_limitation},
+    limitation::{Limitation, inconclusive, is_closed, judge_limitation},
     paths::{PAGE, REACHABILITY, pod_page, pods_here, service_ip, settled},
 };
 use crate::fixture::{WIN_WEBSERVER, WINDOWS_HOST, WINDOWS_POD};
@@ -68,16 +68,15 @@ async fn run(cx: Context) -> Answer {
         }
     }
     // Only hosts that have shown that they can probe are asked.
-    let able: Vec<HttpProbe> = cx
-        .probe(controls.clone())
-        .await
+    let answered = cx.probe(controls.clone()).await;
+    let able: Vec<HttpProbe> = answered
         .iter()
         .zip(controls)
         .filter(|(probed, _)| probed.cell.answered > 0)
         .map(|(_, control)| control)
         .collect();
     if able.is_empty() {
-        return Ok(Verdict::Undetermined("inconclusive: no host reaches even the pod on it".to_owned()));
+        return Ok(inconclusive(&answered, "no host reaches even the pod on it"));
     }
     let ip = service_ip(&cx, &WIN_WEBSERVER)?;
     let questions = able

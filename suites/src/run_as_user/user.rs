@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use futures::AsyncBufReadExt as _;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodSpec};
-use kube::{Api, api::LogParams};
 use winconform_harness::{
     Budget, Context, Trouble,
     cluster::NodeFacts,
@@ -33,24 +31,7 @@ pub(super) async fn start(cx: &Context, manifest: &Manifest) -> Result<PodRef, T
 
 /// Whom the pod's first process said it runs as: the first line of its log.
 pub(super) async fn first_process(cx: &Context, pod: &PodRef) -> Result<Option<Account>, Trouble> {
-    let pods: Api<Pod> = Api::namespaced(cx.client(), &pod.namespace);
-    let params = LogParams { follow: true, ..LogParams::default() };
-    let log = pods.log_stream(&pod.name, &params).await;
-    let log = log.map_err(|error| Trouble::api(format!("read the log of {}", pod.name), error))?;
-    let mut log = std::pin::pin!(log);
-    let first = async {
-        let mut line = String::new();
-        // The last line of a log that was cut has no end, and may be half a name.
-        while log.read_line(&mut line).await? > 0 && line.ends_with('\n') {
-            if let Some(account) = Account::read(&line) {
-                return Ok(Some(account));
-            }
-            line.clear();
-        }
-        Ok(None)
-    };
-    let read = tokio::time::timeout(cx.budgets().of(Budget::Exec), first).await.unwrap_or(Ok(None));
-    read.map_err(|error| Trouble::api(format!("read the log of {}", pod.name), kube::Error::ReadEvents(error)))
+    Ok(cx.log_line(pod, cx.budgets().of(Budget::Exec), Account::read).await?)
 }
 
 /// Runs a line in the pod that says whom it runs as.

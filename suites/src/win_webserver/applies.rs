@@ -47,6 +47,7 @@ pub(super) const CHECK: Check = Check {
 };
 
 /// What became of the endpoints.
+#[derive(Clone)]
 enum Endpoints {
     Appeared(usize),
     /// The fixture failed before any pod could be one.

@@ -44,7 +44,8 @@ async fn run(cx: Context) -> Answer {
     let slug = cx.fixture(&WIN_WEBSERVER)?.key.slug();
     let pods: Api<Pod> = Api::namespaced(cx.client(), cx.namespace());
     let own = ListParams::default().labels(&format!("{FIXTURE_LABEL}={slug}"));
-    let listed = pods.list(&own).await.map_err(|error| Trouble::api("list the web server's pods", error))?;
+    let listed = cx.seen("the web server's pods", pods.list(&own).await);
+    let listed = listed.map_err(|error| Trouble::api("list the web server's pods", error))?;
     if let Some(wrong) = wrong(&listed.items) {
         return Ok(Verdict::Failed(wrong));
     }

@@ -53,15 +53,19 @@ async fn run(cx: Context) -> Answer {
         };
         let probed = cx.try_out(&[probe]).await;
         let Some(nonce) = probed.first().filter(|one| one.cell.answered > 0).map(|one| one.nonce.clone()) else {
+            let found = probed.first().and_then(|one| one.cell.example.as_deref()).unwrap_or("it was not asked");
             return Ok(Verdict::Undetermined(format!(
-                "{} did not answer the request whose line is looked for",
+                "{} did not answer the request whose line is looked for: {found}",
                 pod.name
             )));
         };
         let from = Instant::now();
-        match tail.until(cx.budgets().of(Budget::Start), |tail| !tail.arrived(&nonce).is_empty()).await {
-            true => slowest = slowest.max(Some(from.elapsed())),
-            false => silent.push(format!("{} on {}", pod.name, pod.node)),
+        if tail.until(cx.budgets().of(Budget::Start), |tail| !tail.arrived(&nonce).is_empty()).await {
+            slowest = slowest.max(Some(from.elapsed()));
+        } else if let Some(trouble) = tail.trouble() {
+            return Ok(Verdict::Undetermined(format!("the log of {} could not be read: {trouble}", pod.name)));
+        } else {
+            silent.push(format!("{} on {}", pod.name, pod.node));
         }
     }
     if let Some(slowest) = slowest {

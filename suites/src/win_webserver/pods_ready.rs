@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Need, Scope, Use, run::State};
+use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Need, Scope, Use};
 use winconform_reports::{Level, Verdict};
 
 use crate::fixture::WIN_WEBSERVER;
@@ -47,11 +47,11 @@ pub(super) const CHECK: Check = Check {
 };
 
 async fn run(cx: Context) -> Answer {
-    if let State::Failed(trouble) = cx.fixture(&WIN_WEBSERVER)?.state() {
-        return Ok(cx.judge_trouble(&trouble));
-    }
+    let ready = match cx.outcome(cx.fixture(&WIN_WEBSERVER)?)? {
+        Ok(ready) => ready,
+        Err(trouble) => return Ok(cx.judge_trouble(&trouble)),
+    };
     let target = cx.target()?;
-    let ready = cx.ready(&WIN_WEBSERVER)?;
     let astray: Vec<String> = (ready.pods.iter())
         .filter(|pod| !target.nodes.contains(&pod.node))
         .map(|pod| format!("{} runs on {}", pod.name, pod.node))

@@ -94,8 +94,11 @@ impl<'a> Traffic<'a> {
         let mut wait = Duration::from_millis(500);
         loop {
             let mut round = self.now(sources).await;
+            let mut unread = 0;
             for (seen, one) in seen.iter_mut().zip(&round.probed) {
-                seen.extend(self.seen_by(one).await);
+                let (by, missing) = self.seen_by(one).await;
+                seen.extend(by);
+                unread += missing;
             }
             let unseen: Vec<String> = (sources.iter().zip(&seen))
                 .flat_map(|(source, seen)| {
@@ -108,13 +111,24 @@ impl<'a> Traffic<'a> {
             if (answered && unseen.is_empty()) || over {
                 self.cx.report(&round.probed);
                 if answered && !unseen.is_empty() {
-                    round.verdict = Verdict::Failed(format!("a backend gets no connection: {}", unseen.join(", ")));
+                    round.verdict = self.judge_unseen(&unseen, unread);
                 }
                 return (round, from.elapsed());
             }
             // A node's rules follow the endpoints by a moment, and nothing tells when.
             self.cx.let_pass(wait.min(patience.saturating_sub(from.elapsed()))).await;
             wait *= 2;
+        }
+    }
+
+    /// Backends are told apart by their logs only, so without one nobody knows.
+    fn judge_unseen(&self, unseen: &[String], unread: usize) -> Verdict {
+        match self.tails.iter().find_map(|(pod, tail)| Some((pod, tail.trouble()?))) {
+            Some((pod, why)) => Verdict::Undetermined(format!("the log of {pod} could not be read: {why}")),
+            None if unread > 0 => Verdict::Undetermined(format!(
+                "the logs of the backends could not be read far enough: {unread} requests that were answered are in none"
+            )),
+            None => Verdict::Failed(format!("a backend gets no connection: {}", unseen.join(", "))),
         }
     }
 
@@ -129,8 +143,8 @@ impl<'a> Traffic<'a> {
         }
     }
 
-    /// The backends in whose logs a probe's requests arrived.
-    async fn seen_by(&self, probed: &Probed) -> BTreeSet<String> {
+    /// The backends in whose logs a probe's requests arrived, and how many that were answered are in none.
+    async fn seen_by(&self, probed: &Probed) -> (BTreeSet<String>, usize) {
         let arrived = |tail: &LogTail| tail.arrived(&probed.nonce).len();
         let all = || self.tails.values().map(arrived).sum::<usize>() >= probed.transfers.len();
         // Each answered request is in some log, but a log may lag behind its answer.
@@ -138,10 +152,12 @@ impl<'a> Traffic<'a> {
             let patience = self.cx.budgets().stretch(Duration::from_secs(10));
             let waits = self.tails.values().map(|tail| Box::pin(tail.until(patience, |_| all())));
             if self.tails.is_empty() {
-                return BTreeSet::new();
+                return (BTreeSet::new(), probed.transfers.len());
             }
             futures::future::select_all(waits).await;
         }
-        self.tails.iter().filter(|(_, tail)| arrived(tail) > 0).map(|(pod, _)| pod.clone()).collect()
+        let by = self.tails.iter().filter(|(_, tail)| arrived(tail) > 0).map(|(pod, _)| pod.clone()).collect();
+        let answered = usize::try_from(probed.cell.answered).unwrap_or_default();
+        (by, answered.saturating_sub(self.tails.values().map(arrived).sum()))
     }
 }
