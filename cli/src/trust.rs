@@ -293,10 +293,19 @@ async fn judge(
     fault: &Fault,
     results: &Mutex<Results>,
 ) -> Result<(), CliError> {
-    let mut row = bench.judge(fault).await?;
+    let began = Instant::now();
+    // A run that cannot be made is told of its own fault, and keeps nobody from judging the others.
+    let one = |judged: Result<FaultRow, CliError>| match judged {
+        Err(error) if !matches!(error, CliError::Stopped) => {
+            let reason = format!("there was no run: {}", winconform_reports::Chain(&error));
+            Ok(verdict::unusable(fault, reason, began.elapsed().as_secs_f64()))
+        }
+        judged => judged,
+    };
+    let mut row = one(bench.judge(fault).await)?;
     let hopeless = row.verdict == RowVerdict::Missed && row.reason.starts_with("there is no check");
     if row.verdict != RowVerdict::Caught && !hopeless {
-        let alone = bench.judge_alone(fault).await?;
+        let alone = one(bench.judge_alone(fault, "alone").await)?;
         let leaked = alone.verdict != row.verdict;
         let reason =
             if leaked { format!("alone {}: {}", alone.verdict.as_words(), alone.reason) } else { alone.reason };

@@ -90,7 +90,8 @@ impl Trouble {
     ///
     /// | what happened | verdict | why |
     /// |---|---|---|
-    /// | the API server refused, or was lost | undetermined | permissions, quotas and webhooks are the environment's |
+    /// | the API server refused, or was lost | undetermined | permissions, quotas and policies are the environment's |
+    /// | a webhook of the cluster's could not be called, and fails closed | failed | nobody can make such an object while it is down |
     /// | a wait ended on a cause that cannot heal | as [`Cause::blames_cluster`](crate::wait::Cause::blames_cluster) says | an image refused for its platform is the cluster's, a registry's 401 is not |
     /// | a wait ran out of its budget | failed, but undetermined while pulling or where the API was lost | the cluster had the time the guide gives it |
     /// | an exec or a log was lost or refused | undetermined | only `nodes/answers`, with a control elsewhere, may blame the node |
@@ -103,6 +104,9 @@ impl Trouble {
         match self {
             Self::Wait(error) if error.blames_cluster() => Verdict::Failed(text),
             Self::HostRefused { .. } => Verdict::NotApplicable(text),
+            Self::Api { error, .. } if error.status().is_some_and(|status| is_webhook_down(&status.message)) => {
+                Verdict::Failed(text)
+            }
             Self::Wait(_)
             | Self::Api { .. }
             | Self::Exec(_)
@@ -133,6 +137,12 @@ impl Trouble {
             _ => Vec::new(),
         }
     }
+}
+
+/// Whether the API server could not call a webhook, in its own words; one that answers and says no is a policy.
+#[must_use]
+pub(crate) fn is_webhook_down(message: &str) -> bool {
+    message.contains("failed calling webhook")
 }
 
 /// Seconds for people: `12.5 s`, `3 min 20 s`.
@@ -168,6 +178,25 @@ mod tests {
     fn an_image_refused_for_its_platform_is_the_clusters_failure() {
         let cause = container("ErrImagePull", "failed to unpack: no match for platform in manifest: not found");
         assert!(matches!(verdict_of(cause), Verdict::Failed(_)));
+    }
+
+    #[test]
+    fn a_webhook_that_cannot_be_called_is_the_clusters_failure_and_one_that_says_no_is_a_policy() {
+        let of = |code, message: &str| {
+            let status = kube::core::Status { code, message: message.into(), ..kube::core::Status::default() };
+            Trouble::api("create pod p", kube::Error::Api(Box::new(status))).verdict()
+        };
+        let down = "Internal error occurred: failed calling webhook \"a.b.c\": failed to call webhook: refused";
+        assert!(matches!(of(500, down), Verdict::Failed(_)));
+        assert!(matches!(of(400, "admission webhook \"a.b.c\" denied the request: no"), Verdict::Undetermined(_)));
+        let event = |message: &str| Cause::NotCreated {
+            object: "pods of replicaset/a".into(),
+            code: 0,
+            reason: "FailedCreate".into(),
+            message: message.into(),
+        };
+        assert!(matches!(verdict_of(event(down)), Verdict::Failed(_)));
+        assert!(matches!(verdict_of(event("exceeded quota")), Verdict::Undetermined(_)));
     }
 
     #[test]

@@ -14,6 +14,7 @@ use thiserror::Error;
 use tokio::time::Instant;
 use winconform_reports::event::Observation;
 
+pub(crate) use self::pods::ended;
 pub use self::{
     cause::{Cause, ContainerTrouble},
     pods::{PodProgress, look_at_pod, pod_key, untolerated},

@@ -53,6 +53,7 @@ const RULES: &[Rule] = &[
     Rule { what: "no node takes a pod", spreads: false, find: scheduling::unschedulable },
     Rule { what: "an image is not for this build, or cannot be had", spreads: false, find: image::refused },
     Rule { what: "sandboxes or containers fail", spreads: false, find: runtime::failures },
+    Rule { what: "containers do not last", spreads: true, find: runtime::ended },
     Rule { what: "one backend is dead", spreads: false, find: backend::dead },
     Rule { what: "the pod network of a node is dead", spreads: true, find: pod_network::dead },
     Rule { what: "the pod network of a node loses connections or answers", spreads: true, find: pod_network::impaired },

@@ -5,6 +5,7 @@
 use crate::{
     clean,
     disposition::RunResult,
+    explain::Finding,
     report::{
         Report,
         grid::{Grid, Mark, Row},
@@ -25,12 +26,14 @@ pub fn annotations(report: &Report) -> String {
     let mut out = String::new();
     let grid = Grid::of(report);
     let red = report.run.result == RunResult::NotConformant;
-    let causes = report.findings.iter().map(|finding| {
+    let told = |finding: &Finding| {
         let title = format!("winconform: {}, {}", finding.layer, finding.subject);
         let checks = first_few(finding.checks.iter().map(String::as_str), 6);
         (title, format!("{}. It accounts for {checks}.", finding.summary))
-    });
-    let causes: Vec<(String, String)> = causes.collect();
+    };
+    let (noted, causes): (Vec<&Finding>, Vec<&Finding>) =
+        report.findings.iter().partition(|finding| report.is_only_noted(finding));
+    let causes: Vec<(String, String)> = causes.into_iter().map(told).collect();
     let failed = unexplained(&grid, Mark::is_red);
     let unknown = unexplained(&grid, |mark| mark == Mark::Unknown);
     let (errors, mut warnings) = if red { (causes, Vec::new()) } else { (Vec::new(), causes) };
@@ -39,7 +42,7 @@ pub fn annotations(report: &Report) -> String {
     warnings.extend(leftovers(report));
     write(&mut out, "error", errors.into_iter().chain(failed));
     write(&mut out, "warning", warnings);
-    write(&mut out, "notice", notices(&grid));
+    write(&mut out, "notice", noted.into_iter().map(told).chain(notices(&grid)));
     out
 }
 

@@ -254,6 +254,13 @@ impl Report {
         self.findings.iter().filter(|finding| result.findings.contains(&finding.id))
     }
 
+    /// Whether a finding accounts for nothing that is wrong: a check that only reports has noted it.
+    #[must_use]
+    pub fn is_only_noted(&self, finding: &Finding) -> bool {
+        let mut results = self.results.iter().filter(|result| finding.checks.contains(&result.id)).peekable();
+        results.peek().is_some() && results.all(|result| result.disposition == Disposition::Green)
+    }
+
     /// The report as JSON, as published in `docs/report.schema.json`.
     ///
     /// # Errors

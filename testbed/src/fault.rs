@@ -16,7 +16,8 @@ pub use self::{
         Outcome, Place, Places, PodEffect, Ports, Protocol, RequestSelector, Rewrite, Stage, Stop, Transfer, Transport,
         TrustStatus, Vantage, Vantages, WatchLoss, WrongBackend,
     },
-    file::{ApiVersion, Expect, ExpectedFinding, ExpectedVerdict, Fault, FaultKind},
+    expect::{Expect, ExpectedFinding, ExpectedVerdict, Layer, LayerError, RunOptions},
+    file::{ApiVersion, Fault, FaultKind},
     flow::{End, Flow, Happening, ServiceName},
     load::FaultError,
     pattern::{Pattern, Patterns},
@@ -30,6 +31,7 @@ mod asked;
 mod board;
 pub mod catalogue;
 mod effect;
+mod expect;
 mod file;
 mod flow;
 mod load;

@@ -20,6 +20,7 @@ use winconform_testbed::{
 };
 
 use super::{
+    choice::{TrustError, expected_taint},
     report::{FaultRow, HealthyRow},
     verdict::{Observed, Said, judge, said},
 };
@@ -66,18 +67,18 @@ impl<'a> Bench<'a> {
     /// Judges a fault: on the shared testbed, or where it concerns the control plane on one of its own.
     pub(super) async fn judge(&mut self, fault: &Fault) -> Result<FaultRow, CliError> {
         if wants_its_own(fault) {
-            return self.judge_alone(fault).await;
+            return self.judge_alone(fault, "its-own").await;
         }
         self.make_ready().await?;
         let Some(testbed) = &self.testbed else { return Err(CliError::Stopped) };
         self.shop.judge_on(testbed, fault, &fault.name).await
     }
 
-    /// Judges a fault on a fresh testbed that nothing else was done with.
-    pub(super) async fn judge_alone(&self, fault: &Fault) -> Result<FaultRow, CliError> {
+    /// Judges a fault on a fresh testbed that nothing else was done with; `attempt` tells its log from those of others.
+    pub(super) async fn judge_alone(&self, fault: &Fault, attempt: &str) -> Result<FaultRow, CliError> {
         let options = ServeOptions { api_front: fault.needs_api_front(), ..self.shop.options.clone() };
         let testbed = Testbed::start(&self.shop.executable, &options, drop).await?;
-        let judged = self.shop.judge_on(&testbed, fault, &format!("{}-alone", fault.name)).await;
+        let judged = self.shop.judge_on(&testbed, fault, &format!("{}-{attempt}", fault.name)).await;
         testbed.stop().await;
         judged
     }
@@ -86,7 +87,7 @@ impl<'a> Bench<'a> {
     pub(super) async fn healthy(&mut self, name: &str) -> Result<Report, CliError> {
         self.make_ready().await?;
         let Some(testbed) = &self.testbed else { return Err(CliError::Stopped) };
-        let outcome = self.shop.run(testbed, name, Vec::new(), false).await?;
+        let outcome = self.shop.run(testbed, name, None).await?;
         whole(outcome)
     }
 
@@ -129,7 +130,7 @@ pub(super) async fn shape(shop: &Workshop, shape: &str) -> HealthyRow {
     let ran = async {
         let options = ServeOptions { shape: shape.to_owned(), ..shop.options.clone() };
         let testbed = Testbed::start(&shop.executable, &options, drop).await?;
-        let outcome = shop.run(&testbed, &format!("healthy-{shape}"), Vec::new(), false).await;
+        let outcome = shop.run(&testbed, &format!("healthy-{shape}"), None).await;
         testbed.stop().await;
         whole(outcome?)
     };
@@ -169,9 +170,7 @@ impl Workshop {
         let began = Instant::now();
         let mut control = testbed.control().await?;
         control.inject(fault.clone()).await?;
-        let disruptive =
-            fault.expect.iter().flat_map(|expect| &expect.must).any(|check| check.starts_with("lifecycle/"));
-        let ran = self.run(testbed, name, vec![fault.name.clone()], disruptive).await;
+        let ran = self.run(testbed, name, Some(fault)).await;
         let counters = counted(&mut control, &fault.name).await?;
         let outcome = ran?;
         if self.stop.is_cancelled() {
@@ -187,19 +186,13 @@ impl Workshop {
         Ok(judge(fault, &observed))
     }
 
-    /// One run of all checks against a testbed.
-    async fn run(
-        &self,
-        testbed: &Testbed,
-        name: &str,
-        faults: Vec<String>,
-        allow_disruptive: bool,
-    ) -> Result<Outcome, CliError> {
-        let settings = Settings { allow_load_balancer: true, ..Settings::default() };
+    /// One run of all checks against a testbed, with the options that its fault asks for.
+    async fn run(&self, testbed: &Testbed, name: &str, fault: Option<&Fault>) -> Result<Outcome, CliError> {
+        let faults = fault.map(|fault| fault.name.clone()).into_iter().collect();
         let session = Session {
             source: Source::Running { info: Box::new(testbed.info().clone()), faults },
             checks: winconform_suites::all(),
-            plan: PlanOptions { allow_disruptive, settings, ..PlanOptions::default() },
+            plan: plan(fault)?,
             timeout_scale: None,
             wait_for: None,
             prepull: false,
@@ -223,6 +216,18 @@ impl Workshop {
     pub(super) fn learn(&mut self, report: &Report) {
         self.healthy = said(report);
     }
+}
+
+/// What a run asks: everything that a testbed can answer, and what the fault's file wants beyond.
+fn plan(fault: Option<&Fault>) -> Result<PlanOptions, TrustError> {
+    let expected_taint = fault.map(expected_taint).transpose()?.flatten();
+    let wanted = fault.and_then(|fault| fault.run.as_ref()).is_some_and(|run| run.allow_disruptive);
+    let must = fault.and_then(|fault| fault.expect.as_ref()).into_iter().flat_map(|expect| &expect.must);
+    Ok(PlanOptions {
+        allow_disruptive: wanted || must.into_iter().any(|check| check.starts_with("lifecycle/")),
+        settings: Settings { allow_load_balancer: true, expected_taint, ..Settings::default() },
+        ..PlanOptions::default()
+    })
 }
 
 async fn counted(control: &mut control::Client, fault: &str) -> Result<Vec<Counter>, CliError> {

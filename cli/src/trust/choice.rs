@@ -8,6 +8,7 @@ use std::{
 };
 
 use thiserror::Error;
+use winconform_harness::cluster::{Taint, TaintError};
 use winconform_testbed::fault::{Fault, FaultError, catalogue};
 
 /// The faults that were asked for cannot be had.
@@ -43,6 +44,15 @@ pub enum TrustError {
         /// What it said.
         said: String,
     },
+    /// A fault asks for a run that cannot be made.
+    #[error("the `run` of the fault `{fault}` cannot be had")]
+    Run {
+        /// The fault's name.
+        fault: String,
+        /// Why not.
+        #[source]
+        error: TaintError,
+    },
     /// A fault file is no good.
     #[error(transparent)]
     Fault(#[from] FaultError),
@@ -67,10 +77,24 @@ pub(super) fn named(words: &[String]) -> Result<Vec<Fault>, TrustError> {
         faults = catalogue::names().map(catalogue::get).collect::<Result<_, _>>()?;
     }
     let mut names = BTreeSet::new();
-    match faults.iter().find(|fault| !names.insert(&fault.name)) {
-        Some(twice) => Err(TrustError::Twice { name: twice.name.clone() }),
-        None => Ok(faults),
+    if let Some(twice) = faults.iter().find(|fault| !names.insert(&fault.name)) {
+        return Err(TrustError::Twice { name: twice.name.clone() });
     }
+    for fault in &faults {
+        expected_taint(fault)?;
+    }
+    Ok(faults)
+}
+
+/// The taint that a run against the fault expects, where the fault's file names one.
+///
+/// # Errors
+///
+/// When what it names is no taint.
+pub(super) fn expected_taint(fault: &Fault) -> Result<Option<Taint>, TrustError> {
+    let taint = fault.run.as_ref().and_then(|run| run.expect_taint.as_ref());
+    let taint = taint.map(|taint| taint.parse()).transpose();
+    taint.map_err(|error| TrustError::Run { fault: fault.name.clone(), error })
 }
 
 fn in_folder(path: &Path) -> Result<Vec<Fault>, TrustError> {
@@ -140,7 +164,7 @@ pub(super) fn is_touched(fault: &Fault, changed: &[String]) -> bool {
             return checks.iter().any(|check| if is_check { named(check) } else { suite_wide(check) });
         }
         if let Some(rule) = path.strip_prefix("reports/src/explain/") {
-            let layer = expect.and_then(|expect| expect.finding.as_ref()).map(|finding| finding.layer.to_lowercase());
+            let layer = expect.and_then(|expect| expect.finding.as_ref()).map(|finding| finding.layer.as_words().to_lowercase());
             let rule = rule.trim_end_matches(".rs").replace('_', " ");
             return layer.is_none_or(|layer| layer == rule || !is_layer(&rule));
         }

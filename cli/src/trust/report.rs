@@ -167,7 +167,7 @@ impl From<Expect> for Expected {
             verdict: verdict.to_owned(),
             must: expect.must,
             may: expect.may,
-            layer: expect.finding.map(|finding| finding.layer),
+            layer: expect.finding.map(|finding| finding.layer.to_string()),
             subject,
         }
     }

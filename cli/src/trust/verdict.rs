@@ -56,9 +56,7 @@ pub(super) fn judge(fault: &Fault, observed: &Observed<'_>) -> FaultRow {
             ExpectedVerdict::Undetermined => !unknown.is_empty(),
             ExpectedVerdict::Reported | ExpectedVerdict::Quiet => true,
         };
-    // What only reports names the subject itself.
-    let told = expect.verdict == ExpectedVerdict::Reported && caught;
-    let finding_right = expect.finding.is_none() || told || !right.is_empty();
+    let finding_right = expect.finding.is_none() || !right.is_empty();
     let applied = observed.counters.iter().any(|counter| counter.applied > 0);
     let (verdict, reason) = if let Some(aborted) = &report.run.aborted {
         (RowVerdict::Unusable, format!("the run did not come to its end: {aborted}"))
@@ -88,6 +86,29 @@ pub(super) fn judge(fault: &Fault, observed: &Observed<'_>) -> FaultRow {
         findings: causes,
         effects: observed.counters.clone(),
         seconds: observed.seconds,
+        leaked: false,
+        attempts: 1,
+    }
+}
+
+/// The row of a fault against which no run could be made.
+pub(super) fn unusable(fault: &Fault, reason: String, seconds: f64) -> FaultRow {
+    let nothing = Expect { verdict: ExpectedVerdict::Red, must: Vec::new(), may: Vec::new(), finding: None };
+    FaultRow {
+        id: fault.name.clone(),
+        summary: fault.summary.clone(),
+        verdict: RowVerdict::Unusable,
+        reason,
+        caught: false,
+        finding_right: false,
+        false_alarms: Vec::new(),
+        missed: Vec::new(),
+        red: Vec::new(),
+        unknown: Vec::new(),
+        expected: fault.expect.clone().unwrap_or(nothing).into(),
+        findings: Vec::new(),
+        effects: Vec::new(),
+        seconds,
         leaked: false,
         attempts: 1,
     }
@@ -158,7 +179,7 @@ fn cause(finding: &Finding, expect: &Expect, report: &Report) -> Cause {
 
 /// Whether a finding is the expected one, or, not being sure, names it among others.
 fn is_right(finding: &Finding, expected: &ExpectedFinding, report: &Report) -> bool {
-    let layer = |words: &str| plain(words) == plain(&expected.layer);
+    let layer = |words: &str| words == expected.layer.as_words();
     let named = layer(finding.layer.as_words()) && is_about(&expected.subject, finding, report);
     let among = finding.confidence == Confidence::Possible
         && finding
@@ -168,23 +189,34 @@ fn is_right(finding: &Finding, expected: &ExpectedFinding, report: &Report) -> b
     named || among
 }
 
-/// Whether a finding is about the subject: by its name, or by the one node that it and the subject mean.
+/// Whether a finding is about the subject: by its name, or by what the nodes that it lies in are called.
 fn is_about(subject: &Patterns, finding: &Finding, report: &Report) -> bool {
-    if subject.matches(&finding.subject) {
-        return true;
-    }
-    match finding.nodes.as_slice() {
-        [node] => {
-            let target = report.nodes.iter().find(|known| known.name == *node).and_then(|known| known.target.as_ref());
-            subject.matches(node) || target.is_some_and(|target| subject.matches(target))
-        }
-        _ => false,
-    }
+    subject.matches(&finding.subject) || called(&finding.nodes, report).into_iter().any(|name| subject.matches(name))
 }
 
-/// `pod network`, `podNetwork` and `pod_network` are one layer.
-fn plain(layer: &str) -> String {
-    layer.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
+/// What exactly these nodes are called: the node, the target, or the system that all of them, and no others, belong to.
+///
+/// A single node is also called by its target: where a pattern says the build, the node was one of it.
+fn called<'a>(nodes: &'a [String], report: &'a Report) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    if let [node] = nodes {
+        names.push(node.as_str());
+        let known = report.nodes.iter().find(|known| known.name == *node);
+        names.extend(known.and_then(|known| known.target.as_deref()));
+    }
+    let set: BTreeSet<&str> = nodes.iter().map(String::as_str).collect();
+    for target in &report.targets {
+        if !set.is_empty() && target.nodes.iter().map(String::as_str).collect::<BTreeSet<_>>() == set {
+            names.push(&target.name);
+        }
+    }
+    for os in ["windows", "linux"] {
+        let of_os = report.nodes.iter().filter(|node| node.os == os).map(|node| node.name.as_str());
+        if !set.is_empty() && of_os.collect::<BTreeSet<_>>() == set {
+            names.push(os);
+        }
+    }
+    names
 }
 
 fn why_invalid(counters: &[Counter]) -> String {

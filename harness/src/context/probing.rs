@@ -3,6 +3,7 @@
 use std::{convert::Infallible, sync::atomic::Ordering, time::Duration};
 
 use futures::future::join_all;
+use k8s_openapi::api::core::v1::Pod;
 use tokio::time::Instant;
 use winconform_reports::{
     Chain, Event,
@@ -17,7 +18,7 @@ use crate::{
         Probed, Resolver, Transport, exec, probe_outside,
     },
     run::live_fixture::Ready,
-    wait::pause,
+    wait::{Snapshot, ended, pause},
 };
 
 /// How many times the connections are tried again where some were slow: a path that
@@ -91,15 +92,27 @@ impl Context {
                         tracing::debug!(%error, losses = transport.losses(), "an exec is made again");
                         pause(until_next).await;
                     }
-                    None => return Err(error),
+                    None => {
+                        self.observe_end_of(pod);
+                        return Err(error);
+                    }
                 },
                 Err(error) => {
+                    self.observe_end_of(pod);
                     if matches!(error, ExecError::Unanswered { .. }) {
                         self.stage.silence.unanswered(&pod.node, from);
                     }
                     return Err(error);
                 }
             }
+        }
+    }
+
+    /// Keeps as a fact how a container ended in which no command could be run.
+    fn observe_end_of(&self, pod: &PodRef) {
+        let now = |pods: &Snapshot<Pod>| pods.get(&pod.namespace, &pod.name).and_then(|now| ended(now, &pod.container));
+        if let Some(seen) = self.stage.views.pods.peek(now) {
+            self.observe(seen);
         }
     }
 

@@ -8,6 +8,8 @@ use std::fmt;
 
 use winconform_reports::event::Observation;
 
+use crate::blame::is_webhook_down;
+
 /// Why something that is waited for cannot come any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -122,7 +124,7 @@ impl Cause {
             Self::Container { trouble, .. } => *trouble != ContainerTrouble::Registry,
             Self::Sandbox { .. } | Self::Refused { .. } => true,
             Self::Unschedulable { untolerated, .. } => !untolerated.is_empty(),
-            Self::NotCreated { .. } => false,
+            Self::NotCreated { message, .. } => is_webhook_down(message),
         }
     }
 

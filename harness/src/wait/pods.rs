@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::{ContainerStatus, Event, Pod, PodCondition, Toleration};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Event, Pod, PodCondition, Toleration};
+
+use winconform_reports::event::Observation;
 
 use super::{Cause, Look, Snapshot};
 use crate::{
@@ -172,6 +174,24 @@ fn container_cause(pod: &str, node: Option<&str>, container: &ContainerStatus) -
     Cause::container(pod, node, &container.image, reason, ended.message.as_deref().unwrap_or_default())
 }
 
+/// How a pod's container ended, where it did, as a fact for findings.
+pub(crate) fn ended(pod: &Pod, container: &str) -> Option<Observation> {
+    let status = pod.status.as_ref()?;
+    let mut statuses = status.container_statuses.iter().flatten();
+    let status: &ContainerStatus = statuses.find(|status| status.name == container)?;
+    let of = |state: Option<&ContainerState>| state.and_then(|state| state.terminated.clone());
+    let ended = of(status.state.as_ref()).or_else(|| of(status.last_state.as_ref()))?;
+    let waits = status.state.as_ref().and_then(|state| state.waiting.as_ref()?.reason.clone());
+    let message = ended.message.map(|message| format!("{message}; ")).unwrap_or_default();
+    Some(Observation::Container {
+        pod: pod_key(pod),
+        node: node_of(pod).map(str::to_owned),
+        image: status.image.clone(),
+        reason: waits.or(ended.reason).unwrap_or_else(|| "Error".to_owned()),
+        message: format!("{message}exit code {}, after {} restarts", ended.exit_code, status.restart_count),
+    })
+}
+
 /// What to say of a pod that is not Ready.
 fn describe(pod: &Pod, progress: PodProgress, events: &Snapshot<Event>) -> String {
     let mut text = format!("pod {} is {}", pod.metadata.name.as_deref().unwrap_or_default(), progress.as_str());
@@ -272,6 +292,31 @@ mod tests {
             operator: Some(operator.into()),
             value: (!value.is_empty()).then(|| value.to_owned()),
             ..Toleration::default()
+        }
+    }
+
+    #[test]
+    fn a_container_that_ended_is_told_with_its_exit_code_and_one_that_never_did_is_not() {
+        let pod = |state: serde_json::Value, last: serde_json::Value| -> Pod {
+            serde_json::from_value(serde_json::json!({
+                "metadata": { "namespace": "ns", "name": "web" },
+                "spec": { "nodeName": "win-0", "containers": [] },
+                "status": { "containerStatuses": [{
+                    "name": "web", "image": "web:1", "imageID": "", "ready": false, "restartCount": 2,
+                    "state": state, "lastState": last
+                }] }
+            }))
+            .unwrap()
+        };
+        let running = serde_json::json!({ "running": {} });
+        assert_eq!(ended(&pod(running.clone(), serde_json::json!({})), "web"), None);
+        let crashed = serde_json::json!({ "terminated": { "exitCode": -1_073_741_819, "reason": "Error" } });
+        let waits = serde_json::json!({ "waiting": { "reason": "CrashLoopBackOff" } });
+        for (state, reason) in [(running, "Error"), (waits, "CrashLoopBackOff"), (crashed.clone(), "Error")] {
+            let seen = ended(&pod(state, crashed.clone()), "web");
+            let Some(Observation::Container { reason: said, message, node, .. }) = seen else { panic!("{seen:?}") };
+            assert_eq!((said.as_str(), node.as_deref()), (reason, Some("win-0")));
+            assert_eq!(message, "exit code -1073741819, after 2 restarts");
         }
     }
 

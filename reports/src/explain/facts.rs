@@ -6,7 +6,7 @@ use super::Finding;
 use crate::{
     event::{Cell, Destination, Event, Finished, FixtureState, Node, Observation, Record, Target, Vantage},
     id::ResultId,
-    verdict::VerdictKind,
+    verdict::{Level, VerdictKind},
 };
 
 /// The facts of a run.
@@ -14,7 +14,7 @@ use crate::{
 pub(super) struct Facts<'a> {
     pub(super) nodes: &'a [Node],
     pub(super) targets: &'a [Target],
-    /// Results that failed or could not be determined.
+    /// Results that failed or could not be determined, and notes that have something to tell.
     pub(super) wrong: Vec<Wrong<'a>>,
     /// What probes saw, but for those that met a documented limitation.
     pub(super) probes: Vec<Probe<'a>>,
@@ -75,6 +75,7 @@ impl<'a> Facts<'a> {
         let mut finished: HashMap<&ResultId, &Finished> = HashMap::new();
         let mut order = Vec::new();
         let mut probed = Vec::new();
+        let mut notes: HashSet<&ResultId> = HashSet::new();
         for Record { event, .. } in records {
             match event {
                 Event::ClusterObserved(observed) => {
@@ -98,8 +99,11 @@ impl<'a> Facts<'a> {
                         *known = result;
                     }
                 }
+                Event::Planned(plan) => {
+                    let of_notes = plan.results.iter().filter(|planned| planned.level == Level::Info);
+                    notes.extend(of_notes.map(|planned| &planned.id));
+                }
                 Event::RunStarted(_)
-                | Event::Planned(_)
                 | Event::FixtureChanged { .. }
                 | Event::PodProgress(_)
                 | Event::CheckStarted { .. }
@@ -115,7 +119,9 @@ impl<'a> Facts<'a> {
         }
         for id in order {
             let Some(&result) = finished.get(id) else { continue };
-            if matches!(result.verdict.kind(), VerdictKind::Failed | VerdictKind::Undetermined) {
+            // A check that only reports passes whatever it found; what it observed is what it has to tell.
+            let tells = notes.contains(id) && !result.observations.is_empty();
+            if tells || matches!(result.verdict.kind(), VerdictKind::Failed | VerdictKind::Undetermined) {
                 facts.wrong.push(Wrong { id, name: id.to_string(), finished: result });
             }
         }

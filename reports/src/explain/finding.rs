@@ -76,6 +76,8 @@ impl Layer {
                 other,
                 Scheduling | Runtime | PodNetwork | ServiceIp | Dns | NodePort | LoadBalancer | Outbound | Identity
             ),
+            // Where a server ends, nothing listens any more.
+            Runtime => matches!(other, Runtime | PodNetwork | ServiceIp | NodePort | LoadBalancer),
             PodNetwork => matches!(other, ServiceIp | Dns | NodePort | LoadBalancer | Outbound | Identity),
             ServiceIp => matches!(other, Dns | NodePort | LoadBalancer | Identity),
             // A domain controller is found by its name.

@@ -70,7 +70,10 @@ pub(super) fn refused(facts: &Facts<'_>) -> Vec<Finding> {
         Observation::Container { node, image, reason, message, .. } if is_about_image(reason, message) => {
             Some(((image.as_str(), complaint(message)), (node.as_deref(), &wrong.name, format!("{reason}: {message}"))))
         }
-        Observation::Event { node, message, .. } if complaint(message) == Complaint::Platform => {
+        // An image of the runtime's own is the runtime's to name.
+        Observation::Event { node, message, .. }
+            if complaint(message) == Complaint::Platform && !message.contains("sandbox image") =>
+        {
             Some((("", Complaint::Platform), (node.as_deref(), &wrong.name, message.clone())))
         }
         _ => None,

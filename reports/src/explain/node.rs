@@ -11,6 +11,7 @@ use super::{
     Confidence, Facts, Finding, Layer,
     facts::{Group, is_on_node},
     grouped,
+    runtime::container_is_gone,
 };
 use crate::event::Observation;
 
@@ -25,7 +26,8 @@ struct Lost<'a> {
 
 fn lost<'a>(facts: &Facts<'a>) -> Vec<Lost<'a>> {
     let seen = facts.observations().filter_map(|(wrong, seen)| match seen {
-        Observation::NoExec { node, message, elsewhere_works } => {
+        // Where the kubelet says that the container is gone, it answers.
+        Observation::NoExec { node, message, elsewhere_works } if !container_is_gone(message) => {
             Some(Lost { check: wrong.name.clone(), node, message, elsewhere: *elsewhere_works })
         }
         _ => None,
@@ -138,7 +140,7 @@ pub(super) fn not_as_it_should_be(facts: &Facts<'_>) -> Vec<Finding> {
                 count => format!("{what} is wrong on {count} nodes, for example {first}"),
             };
             findings.push(
-                Finding::new(Layer::Node, subject, Confidence::Certain, summary)
+                Finding::new(layer_of(what), subject, Confidence::Certain, summary)
                     .on(nodes.iter().cloned())
                     .advise(format!("kubectl describe node {}", nodes.join(" ")))
                     .proven_by(dedup(of_group.iter().map(|(_, _, words)| words.clone())))
@@ -147,6 +149,11 @@ pub(super) fn not_as_it_should_be(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Taints are about what may be placed on a node, and not about the node itself.
+fn layer_of(what: &str) -> Layer {
+    if what == "taint" { Layer::Scheduling } else { Layer::Node }
 }
 
 /// Whether an observation says that the node as a whole does not work.

@@ -20,17 +20,20 @@ use crate::{clean, event::Observation};
 /// What a runtime's message says of a failed start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
+    SandboxImage,
     Network,
     Addresses,
     Handler,
     User,
     Disk,
+    Refused,
     Ends,
     Stuck,
     Other,
 }
 
 const TROUBLES: &[(&str, Trouble)] = &[
+    ("sandbox image", Trouble::SandboxImage),
     ("failed to allocate for range", Trouble::Addresses),
     ("no ip addresses available", Trouble::Addresses),
     ("no runtime for", Trouble::Handler),
@@ -49,6 +52,7 @@ const TROUBLES: &[(&str, Trouble)] = &[
 /// Event reasons that tell of a start that failed.
 const EVENTS: &[&str] = &["FailedCreatePodSandBox", "FailedPodSandBoxStatus", "FailedMount", "FailedKillPod", "Failed"];
 
+/// What a container's or an event's words say of a failed start.
 fn trouble(reason: &str, message: &str) -> Trouble {
     let text = message.to_lowercase();
     if let Some((_, trouble)) = TROUBLES.iter().find(|(needle, _)| text.contains(needle)) {
@@ -61,54 +65,95 @@ fn trouble(reason: &str, message: &str) -> Trouble {
     }
 }
 
-/// One finding for each kind of trouble and the nodes that share it.
-pub(super) fn failures(facts: &Facts<'_>) -> Vec<Finding> {
-    let seen: Vec<_> = facts
-        .observations()
-        .filter_map(|(wrong, seen)| {
-            let (node, reason, message) = match seen {
-                Observation::Container { node, reason, message, .. } if !is_about_image(reason, message) => {
-                    (node, reason, message)
-                }
-                Observation::Event { node, reason, message, .. }
-                    if EVENTS.contains(&reason.as_str())
-                        && complaint(message) != Complaint::Platform
-                        && !message.contains("pull") =>
-                {
-                    (node, reason, message)
-                }
-                _ => return None,
-            };
+/// Something that kept a pod from running, and the result that met it.
+struct Seen<'a> {
+    node: &'a str,
+    trouble: Trouble,
+    /// What the words name beside the node: the handler that is unknown, the kubelet's reason.
+    named: String,
+    check: &'a str,
+    words: String,
+}
+
+fn seen<'a>(check: &'a str, observation: &'a Observation) -> Option<Seen<'a>> {
+    let (node, trouble, named, words) = match observation {
+        Observation::Container { node, reason, message, .. } if !is_about_image(reason, message) => {
+            (node.as_deref()?, trouble(reason, message), String::new(), format!("{reason}: {message}"))
+        }
+        Observation::Event { node, reason, message, .. } => {
             let node = node.as_deref()?;
-            Some((node, trouble(reason, message), &wrong.name, clean::one_line(&format!("{reason}: {message}"))))
-        })
-        .collect();
+            let words = format!("{reason}: {message}");
+            match trouble(reason, message) {
+                // Whatever is no event of a start is the reason for which the kubelet gave the pod back.
+                _ if !EVENTS.contains(&reason.as_str()) => (node, Trouble::Refused, reason.clone(), words),
+                Trouble::Handler => (node, Trouble::Handler, quoted_after("no runtime for", message), words),
+                Trouble::SandboxImage => (node, Trouble::SandboxImage, String::new(), words),
+                _ if complaint(message) == Complaint::Platform || message.contains("pull") => return None,
+                trouble => (node, trouble, String::new(), words),
+            }
+        }
+        Observation::NoExec { node, message, .. } if container_is_gone(message) => {
+            (node.as_str(), Trouble::Ends, String::new(), message.clone())
+        }
+        _ => return None,
+    };
+    Some(Seen { node, trouble, named, check, words: clean::one_line(&words) })
+}
+
+/// Whether the kubelet answered an exec, and said that the container does not run.
+pub(super) fn container_is_gone(message: &str) -> bool {
+    ["container not found", "container is not running", "is not in running state"]
+        .iter()
+        .any(|words| message.contains(words))
+}
+
+/// The first word in quotes after some others.
+fn quoted_after(words: &str, message: &str) -> String {
+    let quoted = message.split_once(words).and_then(|(_, rest)| rest.split('"').nth(1));
+    quoted.unwrap_or_default().to_owned()
+}
+
+/// Containers that start and do not last.
+pub(super) fn ended(facts: &Facts<'_>) -> Vec<Finding> {
+    found(facts, |trouble| trouble == Trouble::Ends)
+}
+
+/// One finding for each other kind of trouble and the nodes that share it.
+pub(super) fn failures(facts: &Facts<'_>) -> Vec<Finding> {
+    found(facts, |trouble| trouble != Trouble::Ends)
+}
+
+fn found(facts: &Facts<'_>, wanted: impl Fn(Trouble) -> bool) -> Vec<Finding> {
+    let seen: Vec<Seen<'_>> =
+        facts.observations().filter_map(|(wrong, observation)| seen(&wrong.name, observation)).collect();
     // A container that is still being created says less than the event that says why.
     let explained: BTreeSet<&str> =
-        seen.iter().filter(|(_, trouble, ..)| *trouble != Trouble::Stuck).map(|(node, ..)| *node).collect();
-    let by_trouble = grouped(seen.into_iter().map(|(node, trouble, check, words)| {
-        let vague = trouble == Trouble::Stuck && explained.contains(node);
-        (if vague { Trouble::Other } else { trouble }, (node, check, words))
+        seen.iter().filter(|seen| seen.trouble != Trouble::Stuck).map(|seen| seen.node).collect();
+    let by_trouble = grouped(seen.iter().map(|seen| {
+        let vague = seen.trouble == Trouble::Stuck && explained.contains(seen.node);
+        ((if vague { Trouble::Other } else { seen.trouble }, seen.named.as_str()), seen)
     }));
     let mut findings = Vec::new();
-    for (trouble, seen) in by_trouble {
-        for place in facts.groups(&seen.iter().map(|(node, ..)| *node).collect()) {
+    for ((trouble, named), seen) in by_trouble.into_iter().filter(|((trouble, _), _)| wanted(*trouble)) {
+        for place in facts.groups(&seen.iter().map(|seen| seen.node).collect()) {
             let of_place: Vec<_> =
-                seen.iter().filter(|(node, ..)| place.nodes.iter().any(|name| name == node)).collect();
+                seen.iter().filter(|seen| place.nodes.iter().any(|name| name == seen.node)).collect();
+            let accounted = of_place.iter().map(|seen| seen.check.to_owned());
+            let touched = place.nodes.iter().filter(|_| trouble == Trouble::Ends).flat_map(|n| facts.touching_only(n));
             findings.push(
-                finding(facts, trouble, &place)
+                finding(facts, trouble, named, &place)
                     .on(place.nodes.iter().cloned())
                     .proven_by(
-                        dedup(of_place.iter().map(|(node, _, words)| format!("{node}: {words}"))).into_iter().take(4),
+                        dedup(of_place.iter().map(|seen| format!("{}: {}", seen.node, seen.words))).into_iter().take(4),
                     )
-                    .accounts_for(dedup(of_place.iter().map(|(_, check, _)| (*check).clone()))),
+                    .accounts_for(dedup(accounted.chain(touched))),
             );
         }
     }
     findings
 }
 
-fn finding(facts: &Facts<'_>, trouble: Trouble, place: &Group) -> Finding {
+fn finding(facts: &Facts<'_>, trouble: Trouble, named: &str, place: &Group) -> Finding {
     let subject = place.words.as_str();
     let build = facts.build_of(place);
     let elsewhere = if facts.ran_on.iter().any(|node| !place.nodes.iter().any(|name| name == node)) {
@@ -118,6 +163,20 @@ fn finding(facts: &Facts<'_>, trouble: Trouble, place: &Group) -> Finding {
     };
     let found = |layer, confidence, summary: String| Finding::new(layer, &place.subject, confidence, summary);
     match trouble {
+        Trouble::SandboxImage => found(
+            Layer::Runtime,
+            Confidence::Possible,
+            format!("containerd on {subject}{build} cannot have the image of its sandboxes{elsewhere}"),
+        )
+        .or(Layer::Image, &place.subject, "the pause image has no variant for these nodes, or is not where it should be")
+        .advise(format!("the sandbox image in containerd's config.toml on {subject} (`crictl info`): its name, and its variants")),
+        Trouble::Refused => found(
+            Layer::Scheduling,
+            Confidence::Possible,
+            format!("the kubelet of {subject}{build} gives back pods that the scheduler sent there ({named}){elsewhere}"),
+        )
+        .or(Layer::Node, &place.subject, format!("{subject} is not what its labels say, or has not what it offers"))
+        .advise(format!("kubectl describe node {}: labels, taints and what is allocated", place.nodes.join(" "))),
         Trouble::Network => found(
             Layer::PodNetwork,
             Confidence::Likely,
@@ -131,10 +190,11 @@ fn finding(facts: &Facts<'_>, trouble: Trouble, place: &Group) -> Finding {
                 ),
             )
         }
-        Trouble::Handler => found(
+        Trouble::Handler => Finding::new(
             Layer::Runtime,
+            if named.is_empty() { place.subject.as_str() } else { named },
             Confidence::Certain,
-            format!("containerd on {subject} does not know the runtime handler"),
+            format!("containerd on {subject}{build} does not know the runtime handler {named}"),
         )
         .advise(format!("the runtimes in containerd's config.toml on {subject}, and the RuntimeClass's handler")),
         Trouble::User => {

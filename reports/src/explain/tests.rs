@@ -666,7 +666,11 @@ fn a_refused_request_tells_a_webhook_from_a_missing_permission() {
     for (code, message, cause) in [
         (500, "failed calling webhook \"hook.example\": refused", "admission: hook.example"),
         (403, "violates PodSecurity \"restricted\"", "admission: PodSecurity"),
-        (403, "cannot create resource", "environment: create pods"),
+        (400, "admission webhook \"policy.example\" denied the request: no", "admission: policy.example"),
+        (422, "ValidatingAdmissionPolicy 'limits' with binding 'all' denied request: no", "admission: limits"),
+        (403, "pods is forbidden: User \"me\" cannot create resource \"pods\"", "environment: create pods"),
+        (403, "pods \"a\" is forbidden: exceeded quota: small", "admission: kube-apiserver"),
+        (422, "Pod \"a\" is invalid: spec.hostPID: Forbidden: cannot be set for a windows pod", "admission: policy"),
         (503, "unavailable", "control plane: kube-apiserver"),
     ] {
         let story = Story::new().saw("win-webserver/applies", unknown(), vec![refused(code, message)]);

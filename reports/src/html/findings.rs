@@ -65,7 +65,7 @@ fn card(report: &Report, finding: &Finding, place: usize) -> Markup {
             p.tags {
                 span.layer { (finding.layer) }
                 span.subject { (line(&finding.subject)) }
-                span.sure { (finding.confidence.as_str()) }
+                span.sure { (if report.is_only_noted(finding) { "worth knowing" } else { finding.confidence.as_str() }) }
             }
             h3 { (line(&finding.summary)) }
             @if !finding.advice.is_empty() {

@@ -74,7 +74,7 @@ fn findings(report: &Report, lines: usize) -> String {
     }
     let mut out = "\n## What broke, and why\n".to_owned();
     for finding in report.findings.iter().take(lines) {
-        this_finding(&mut out, finding);
+        this_finding(&mut out, report, finding);
     }
     if report.findings.len() > lines {
         line(&mut out, &format!("\n_and {}_", counted(report.findings.len() - lines, "more cause")));
@@ -82,9 +82,10 @@ fn findings(report: &Report, lines: usize) -> String {
     out
 }
 
-fn this_finding(out: &mut String, finding: &Finding) {
+fn this_finding(out: &mut String, report: &Report, finding: &Finding) {
+    let sure = if report.is_only_noted(finding) { "worth knowing" } else { finding.confidence.as_str() };
     line(out, &format!("\n### {}: {}\n", finding.layer, text(&finding.subject)));
-    line(out, &format!("{} ({})\n", text(&finding.summary), finding.confidence.as_str()));
+    line(out, &format!("{} ({sure})\n", text(&finding.summary)));
     list(out, finding.advice.iter().map(|advice| format!("look at: {}", text(advice))), 8);
     list(out, finding.alternatives.iter().map(|other| format!("or: {} ({})", text(&other.summary), other.layer)), 8);
     line(out, &format!("\n<details><summary>Proof, and {}</summary>\n", counted(finding.checks.len(), "answer")));

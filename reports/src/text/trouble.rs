@@ -22,7 +22,8 @@ pub(super) fn findings(page: &mut Page, report: &Report) {
             other => format!(" ({})", other.as_str()),
         };
         let subject = crate::clean::one_line(&finding.subject);
-        page.title(&format!("cause {}: {}, {subject}{sure}", place + 1, finding.layer));
+        let what = if report.is_only_noted(finding) { "worth knowing" } else { "cause" };
+        page.title(&format!("{what} {}: {}, {subject}{sure}", place + 1, finding.layer));
         page.item("", "", &finding.summary);
         for other in &finding.alternatives {
             page.item("", "or", &format!("{}, {}: {}", other.layer, other.subject, other.summary));
@@ -54,6 +55,11 @@ fn accounted_for(page: &mut Page, report: &Report, finding: &Finding) {
         answer(page, result, &mark);
     }
     more(page, red.len(), ALIKE);
+    if report.is_only_noted(finding) {
+        for result in mine(Disposition::Green).take(ALIKE) {
+            page.item("", "noted by", &result.id);
+        }
+    }
     let mut unknown: Vec<(Option<&str>, Vec<&str>)> = Vec::new();
     for result in mine(Disposition::Unknown) {
         let place = result.node.as_deref().or(result.target.as_deref());

@@ -13,7 +13,7 @@ use winconform_harness::{
     wait::Look,
 };
 use winconform_manifests::{Object, PLACEMENT_UNSELECTED_POD};
-use winconform_reports::{Level, Verdict};
+use winconform_reports::{Level, Verdict, event::Observation};
 
 use crate::trial::{TRIAL, spec_of};
 
@@ -74,6 +74,14 @@ async fn run(cx: Context) -> Answer {
         .filter(|node| !node.keeps_pods_off())
         .map(|node| node.name.as_str())
         .collect();
+    for node in bare.iter().filter(|_| !windows.is_empty()) {
+        cx.observe(Observation::Node {
+            node: (*node).to_owned(),
+            what: "taint".to_owned(),
+            expected: "one that keeps Linux pods off".to_owned(),
+            found: "none that does".to_owned(),
+        });
+    }
     let mut told = vec![format!("no taint keeps pods off the windows nodes {}", bare.join(", "))];
     for (fate, nodes) in &windows {
         told.push(format!("Linux pods went to {} and {fate}", nodes.iter().cloned().collect::<Vec<_>>().join(", ")));

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{effect::Effect, pattern::Patterns};
+use super::{
+    effect::Effect,
+    expect::{Expect, RunOptions},
+};
 
 /// A named defect made of effects.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +30,9 @@ pub struct Fault {
     /// What is wrong. All effects are in force at once, each in its own `when`.
     #[schemars(length(min = 1))]
     pub effects: Vec<Effect>,
+    /// With which options `winconform trust` asks, where the usual ones would not show it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunOptions>,
     /// What an operator would want to be told. The testbed keeps it and does not read it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect: Option<Expect>,
@@ -55,45 +61,4 @@ pub enum FaultKind {
     /// A fault.
     #[default]
     Fault,
-}
-
-/// What an operator would want to be told.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Expect {
-    /// What a run should come to.
-    pub verdict: ExpectedVerdict,
-    /// The checks that must say so, by id.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub must: Vec<String>,
-    /// The checks that may say so too, by id or glob.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub may: Vec<String>,
-    /// The cause to name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub finding: Option<ExpectedFinding>,
-}
-
-/// What a run should come to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase")]
-pub enum ExpectedVerdict {
-    /// The `must` checks fail.
-    Red,
-    /// An info or limitation result names the subject.
-    Reported,
-    /// Nobody can say.
-    Undetermined,
-    /// Nothing turns red: this is documented behaviour.
-    Quiet,
-}
-
-/// The cause to name.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct ExpectedFinding {
-    /// The layer: `node`, `service IP`, `DNS`, …
-    pub layer: String,
-    /// The node, build, image, Service, …: a pattern, or several of which any will do.
-    pub subject: Patterns,
 }

@@ -7,6 +7,9 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use futures::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+
 use super::{API_SERVER, Handler, ListenGuard, NodeFacts, PodFacts};
 use crate::fault::End;
 
@@ -37,6 +40,22 @@ struct Listener {
     /// The pod that listens, of several on one host's network.
     pod: Option<String>,
     handler: Handler,
+}
+
+/// A handler whose connections end with the port: a process that is gone answers nobody, not even an old friend.
+fn until(closed: CancellationToken, handler: Handler) -> Handler {
+    Arc::new(move |connection| {
+        let served = handler(connection);
+        let closed = closed.clone();
+        async move {
+            tokio::select! {
+                biased;
+                () = served => {}
+                () = closed.cancelled() => {}
+            }
+        }
+        .boxed()
+    })
 }
 
 impl fmt::Debug for Tables {
@@ -123,10 +142,14 @@ impl Members {
         let mut tables = self.tables();
         let id = tables.next_listener;
         tables.next_listener += 1;
-        let listener = Listener { id, pod: pod.map(str::to_owned), handler };
+        let closed = CancellationToken::new();
+        let listener = Listener { id, pod: pod.map(str::to_owned), handler: until(closed.clone(), handler) };
         tables.listeners.entry(address).or_default().push(listener);
         let members = self.clone();
-        ListenGuard::new(move || members.close(address, id))
+        ListenGuard::new(move || {
+            members.close(address, id);
+            closed.cancel();
+        })
     }
 
     fn close(&self, address: SocketAddrV4, id: u64) {

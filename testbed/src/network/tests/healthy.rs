@@ -27,6 +27,25 @@ async fn a_service_sends_pods_to_every_ready_backend_and_keeps_their_addresses()
 }
 
 #[tokio::test]
+async fn a_connection_ends_with_the_process_that_it_leads_to() {
+    let mut town = Town::new();
+    let silent: Handler = Arc::new(|connection: Connection| Box::pin(say_nothing_to(connection)));
+    let guard = town.network.listen(&town.pods["web-0"], 8081, silent);
+    town.guards.push(("web-0".to_owned(), guard));
+    let port = SocketAddrV4::new(town.pods["web-0"].ip, 8081);
+    let mut connection = town.network.connect(&town.pod("client-0"), port, SECOND).await.unwrap();
+    town.stop("web-0");
+    let mut said = String::new();
+    assert_eq!(connection.stream.read_to_string(&mut said).await.unwrap(), 0, "it is closed, not kept open for ever");
+}
+
+/// Keeps a connection that waits for more.
+async fn say_nothing_to(mut connection: Connection) {
+    let mut ignored = [0; 16];
+    while let Ok(1..) = connection.stream.read(&mut ignored).await {}
+}
+
+#[tokio::test]
 async fn a_closed_port_refuses_and_an_address_nobody_has_times_out() {
     let town = Town::new();
     let closed = SocketAddrV4::new(town.pods["web-0"].ip, 81);
