@@ -82,6 +82,7 @@ pub fn explain(records: &[Record]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = found.into_iter().map(|(_, finding)| finding).collect();
     for finding in &mut findings {
         facts.add_dependents(finding);
+        facts.admit_what_was_not_asked(finding);
     }
     findings.retain(|finding| !finding.checks.is_empty());
     findings.sort_by(|a, b| (a.layer, &a.subject).cmp(&(b.layer, &b.subject)));

@@ -22,6 +22,9 @@ const WEBHOOK: &str = "admission-webhook.windows-gmsa.sigs.k8s.io";
 /// Its namespace, Deployment, Service and Secret.
 const NAME: &str = "gmsa-webhook";
 
+/// How long the API server waits for a webhook that says nothing of it.
+pub(crate) const API_SERVER_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The names that its certificate speaks for.
 pub(crate) const SERVER_NAMES: [&str; 2] =
     ["gmsa-webhook.gmsa-webhook.svc", "gmsa-webhook.gmsa-webhook.svc.cluster.local"];

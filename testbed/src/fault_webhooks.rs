@@ -43,6 +43,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    admission::API_SERVER_PATIENCE,
     clock::Clock,
     fault::{Admission, AdmissionEffect, FailurePolicy, FaultBoard, Review},
     kubelet_api::{self, TlsError},
@@ -308,6 +309,10 @@ impl Hook {
         let Some((effect, mark)) = self.faults.admission(&review) else { return Ok(allowed) };
         self.faults.applied(mark);
         if let Some(delay) = effect.delay {
+            if delay.0 >= API_SERVER_PATIENCE {
+                // Its limit is in real time, ours is not: whoever is too late for it says nothing any more.
+                std::future::pending::<()>().await;
+            }
             self.clock.pass(delay.0).await;
         }
         match effect.outcome {

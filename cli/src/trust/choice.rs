@@ -164,7 +164,9 @@ pub(super) fn is_touched(fault: &Fault, changed: &[String]) -> bool {
             return checks.iter().any(|check| if is_check { named(check) } else { suite_wide(check) });
         }
         if let Some(rule) = path.strip_prefix("reports/src/explain/") {
-            let layer = expect.and_then(|expect| expect.finding.as_ref()).map(|finding| finding.layer.as_words().to_lowercase());
+            let layer = expect
+                .and_then(|expect| expect.finding.as_ref())
+                .map(|finding| finding.layer.as_words().to_lowercase());
             let rule = rule.trim_end_matches(".rs").replace('_', " ");
             return layer.is_none_or(|layer| layer == rule || !is_layer(&rule));
         }

@@ -182,16 +182,21 @@ fn is_right(finding: &Finding, expected: &ExpectedFinding, report: &Report) -> b
     let layer = |words: &str| words == expected.layer.as_words();
     let named = layer(finding.layer.as_words()) && is_about(&expected.subject, finding, report);
     let among = finding.confidence == Confidence::Possible
-        && finding
-            .alternatives
-            .iter()
-            .any(|other| layer(other.layer.as_words()) && expected.subject.matches(&other.subject));
+        && finding.alternatives.iter().filter(|other| layer(other.layer.as_words())).any(|other| {
+            // Where only the layer is in doubt, the place is the finding's own.
+            let same_place = other.subject == finding.subject && is_about(&expected.subject, finding, report);
+            same_place || expected.subject.matches(&other.subject)
+        });
     named || among
 }
 
 /// Whether a finding is about the subject: by its name, or by what the nodes that it lies in are called.
 fn is_about(subject: &Patterns, finding: &Finding, report: &Report) -> bool {
-    subject.matches(&finding.subject) || called(&finding.nodes, report).into_iter().any(|name| subject.matches(name))
+    let nodes: BTreeSet<&str> = finding.nodes.iter().map(String::as_str).collect();
+    let fitting = report.nodes.iter().map(|node| node.name.as_str()).filter(|name| subject.matches(name));
+    subject.matches(&finding.subject)
+        || called(&finding.nodes, report).into_iter().any(|name| subject.matches(name))
+        || !nodes.is_empty() && fitting.collect::<BTreeSet<_>>() == nodes
 }
 
 /// What exactly these nodes are called: the node, the target, or the system that all of them, and no others, belong to.

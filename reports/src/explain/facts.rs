@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use super::Finding;
+use super::{Finding, Layer};
 use crate::{
     event::{Cell, Destination, Event, Finished, FixtureState, Node, Observation, Record, Target, Vantage},
     id::ResultId,
@@ -197,6 +197,23 @@ impl<'a> Facts<'a> {
             Some(target) if target.name != group.subject => format!(" ({})", target.name),
             Some(target) => format!(" ({})", target.nodes.join(", ")),
             None => String::new(),
+        }
+    }
+
+    /// Names all Linux nodes beside the only one that was asked from: nothing tells whether it is alone with its trouble.
+    pub(super) fn admit_what_was_not_asked(&self, finding: &mut Finding) {
+        let [node] = finding.nodes.as_slice() else { return };
+        let from_there = matches!(finding.layer, Layer::ServiceIp | Layer::Dns | Layer::Outbound);
+        let linux: Vec<&str> =
+            self.nodes.iter().filter(|node| node.os == "linux").map(|node| node.name.as_str()).collect();
+        let asked_from =
+            |other: &&str| self.probes.iter().any(|probe| probe.cell.source_node.as_deref() == Some(other));
+        let alone = linux.contains(&node.as_str())
+            && linux.len() > 1
+            && !linux.iter().filter(|name| *name != node).any(asked_from);
+        if from_there && alone {
+            let summary = format!("the other Linux nodes too: nothing was asked from them, only from {node}");
+            *finding = finding.clone().or(finding.layer, "linux", summary);
         }
     }
 

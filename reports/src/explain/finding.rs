@@ -190,8 +190,9 @@ impl Finding {
         self
     }
 
-    /// Names another cause that fits as well.
+    /// Names another cause that fits as well, so that neither is more than possible.
     pub(super) fn or(mut self, layer: Layer, subject: impl Into<String>, summary: impl Into<String>) -> Self {
+        self.confidence = Confidence::Possible;
         self.alternatives.push(Alternative { layer, subject: subject.into(), summary: summary.into() });
         self
     }

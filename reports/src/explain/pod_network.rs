@@ -54,6 +54,7 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     findings.extend(between_kinds(facts, &across, &culprits));
+    findings.extend(hosts(facts, &within));
     for node in nodes_of(&within) {
         // Ways within a node are of several kinds: a host reaches its pods another way than pods do,
         // and a pod reaches itself without any network. Those of one check are alike.
@@ -68,6 +69,28 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// Windows hosts that do not reach the pods which run on them.
+fn hosts(facts: &Facts<'_>, within: &[Probe<'_>]) -> Vec<Finding> {
+    let from_hosts = within.iter().filter(|probe| probe.cell.source == Vantage::WindowsHost);
+    let by_node = grouped(from_hosts.filter_map(|probe| Some((probe.cell.source_node.as_deref()?, *probe))));
+    let dead: BTreeSet<&str> = (by_node.iter())
+        .filter(|(_, ways)| ways.iter().all(|probe| probe.answer == Answer::Dead))
+        .map(|(node, _)| *node)
+        .collect();
+    let group = |group: Group| {
+        let of_group = group.nodes.iter().filter_map(|node| by_node.get(node.as_str())).flatten();
+        let ways: Vec<Probe<'_>> = of_group.copied().collect();
+        let subject = group.words.as_str();
+        let summary = format!("the host of {subject} does not reach the pods that run there");
+        Finding::new(Layer::PodNetwork, &group.subject, Confidence::Likely, summary)
+            .on(group.nodes.iter().cloned())
+            .advise(format!("on {subject}: the host's route to its pods (`route print`), and its firewall"))
+            .proven_by(proof(&ways))
+            .accounts_for(facts.checks_of(&ways))
+    };
+    facts.groups(&dead).into_iter().map(group).collect()
 }
 
 /// Dead ways that no single node explains: between nodes of one kind and nodes of another.

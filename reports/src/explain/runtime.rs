@@ -168,12 +168,20 @@ fn finding(facts: &Facts<'_>, trouble: Trouble, named: &str, place: &Group) -> F
             Confidence::Possible,
             format!("containerd on {subject}{build} cannot have the image of its sandboxes{elsewhere}"),
         )
-        .or(Layer::Image, &place.subject, "the pause image has no variant for these nodes, or is not where it should be")
-        .advise(format!("the sandbox image in containerd's config.toml on {subject} (`crictl info`): its name, and its variants")),
+        .or(
+            Layer::Image,
+            &place.subject,
+            "the pause image has no variant for these nodes, or is not where it should be",
+        )
+        .advise(format!(
+            "the sandbox image in containerd's config.toml on {subject} (`crictl info`): its name, and its variants"
+        )),
         Trouble::Refused => found(
             Layer::Scheduling,
             Confidence::Possible,
-            format!("the kubelet of {subject}{build} gives back pods that the scheduler sent there ({named}){elsewhere}"),
+            format!(
+                "the kubelet of {subject}{build} gives back pods that the scheduler sent there ({named}){elsewhere}"
+            ),
         )
         .or(Layer::Node, &place.subject, format!("{subject} is not what its labels say, or has not what it offers"))
         .advise(format!("kubectl describe node {}: labels, taints and what is allocated", place.nodes.join(" "))),

@@ -401,6 +401,78 @@ fn a_node_port_dead_on_one_node_is_that_nodes() {
 }
 
 #[test]
+fn node_ports_of_the_other_nodes_dead_from_one_alone_are_that_ones() {
+    let port = |from: &str, to: &str| {
+        let answered = if from == "win-b" { 0 } else { 4 };
+        cell(WindowsPod, from, NodePort, Some(to), 4, answered)
+    };
+    let ring = [("win-a", "win-b"), ("win-b", "win-c"), ("win-c", "win-a"), ("win-b", "win-a"), ("win-a", "win-c")];
+    let story = Story::new().failed("reachability/node-port", ring.map(|(from, to)| port(from, to)).into());
+    assert_eq!(story.causes(), ["node port: win-b"]);
+    assert!(story.findings()[0].summary.contains("reach no node port"), "{:?}", story.findings());
+}
+
+#[test]
+fn a_port_that_loses_connections_is_told_from_one_that_is_dead() {
+    let port = |to: &str| cell(LinuxNode, "linux-0", NodePort, Some(to), 8, if to == "win-b" { 6 } else { 8 });
+    let story = Story::new().failed("reachability/node-port", ["win-a", "win-b", "win-c"].map(port).into());
+    assert_eq!(story.causes(), ["node port: win-b"]);
+    assert!(story.findings()[0].summary.starts_with("a part of the connections"), "{:?}", story.findings());
+}
+
+#[test]
+fn a_port_that_wants_a_backend_beside_it_is_told_from_a_dead_one() {
+    let with = ["win-a", "win-b"].map(|to| cell(LinuxNode, "linux-0", NodePort, Some(to), 4, 4));
+    let without = ["win-a", "win-b", "linux-0"].map(|to| {
+        let answered = if to.starts_with("win") { 0 } else { 4 };
+        cell(LinuxNode, "linux-0", Destination::NodePortNoBackend, Some(to), 4, answered)
+    });
+    let cells = with.into_iter().chain(without).collect();
+    let story = Story::new().failed("reachability/node-port", cells);
+    assert_eq!(story.causes(), ["node port: 10.0.20348.1"]);
+    assert!(story.findings()[0].summary.contains("no backend there"), "{:?}", story.findings());
+}
+
+#[test]
+fn a_port_closed_to_the_outside_alone_may_be_a_firewalls() {
+    let mut outside =
+        ["win-a", "win-b"].map(|to| cell(Outside, "", NodePort, Some(to), 4, if to == "win-b" { 0 } else { 4 }));
+    outside.iter_mut().for_each(|cell| cell.source_node = None);
+    let inside = ["win-a", "win-b"].map(|to| cell(LinuxNode, "linux-0", NodePort, Some(to), 4, 4));
+    let story = Story::new()
+        .passed("reachability/node-port-linux-node", inside.into())
+        .failed("reachability/node-port-outside", outside.into());
+    assert_eq!(story.causes(), ["node port: win-b"]);
+    let finding = &story.findings()[0];
+    assert_eq!((finding.confidence, finding.alternatives[0].layer), (Confidence::Possible, Layer::Environment));
+}
+
+#[test]
+fn a_host_that_does_not_reach_its_own_pods_is_a_cause_of_its_own() {
+    let host =
+        |node: &str| cell(WindowsHost, node, WindowsPodSameNode, Some(node), 4, if node == "win-b" { 0 } else { 4 });
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/windows-host-to-pod", ["win-a", "win-b"].map(host).into());
+    assert_eq!(story.causes(), ["pod network: win-b"]);
+    assert!(story.findings()[0].summary.starts_with("the host of win-b"), "{:?}", story.findings());
+}
+
+#[test]
+fn what_one_linux_node_alone_was_asked_for_may_be_so_on_all() {
+    let mut story = Story::new();
+    if let Some(Record { event: Event::ClusterObserved(observed), .. }) = story.0.get_mut(1) {
+        observed.nodes.push(Node { name: "linux-1".into(), os: "linux".into(), ready: true, ..Node::default() });
+    }
+    let story = story
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/service", services(|node| node == "linux-0"));
+    let finding = &story.findings()[0];
+    assert_eq!((finding.subject.as_str(), finding.confidence), ("linux-0", Confidence::Possible));
+    assert_eq!(finding.alternatives[0].subject, "linux");
+}
+
+#[test]
 fn node_ports_dead_only_from_outside_are_a_firewalls() {
     let mut outside = ["win-a", "win-b"].map(|to| cell(Outside, "", NodePort, Some(to), 4, 0));
     outside.iter_mut().for_each(|cell| cell.source_node = None);
@@ -600,7 +672,8 @@ fn the_runtimes_words_tell_what_a_sandbox_failed_of() {
     for (message, cause) in [
         ("hcnOpenNetwork failed in Win32: Element not found", "pod network: win-b"),
         ("failed to allocate for range 0: no IP addresses available", "pod network: win-b"),
-        ("no runtime for \"docker\" is configured", "runtime: win-b"),
+        ("no runtime for \"docker\" is configured", "runtime: docker"),
+        ("failed to get sandbox image \"pause:3.9\": no match for platform in manifest", "runtime: win-b"),
         ("The user name or password is incorrect.", "user: win-b"),
         ("failed to reserve sandbox name", "runtime: win-b"),
         ("There is not enough space on the disk.", "node: win-b"),
@@ -609,6 +682,100 @@ fn the_runtimes_words_tell_what_a_sandbox_failed_of() {
         let story = Story::new().saw("win-webserver/pods-ready", failed(), vec![sandbox(message)]);
         assert_eq!(story.causes(), [cause], "{message}");
     }
+}
+
+#[test]
+fn an_image_of_the_sandbox_is_the_runtimes_to_name_and_may_lack_the_variant() {
+    let message = "failed to get sandbox image \"pause:3.9\": failed to pull image: no match for platform in manifest";
+    let findings = Story::new().saw("win-webserver/pods-ready", failed(), vec![sandbox(message)]).findings();
+    assert_eq!(findings.len(), 1);
+    assert_eq!(findings[0].confidence, Confidence::Possible);
+    assert_eq!(findings[0].alternatives[0].layer, Layer::Image);
+}
+
+#[test]
+fn a_handler_that_no_node_knows_is_one_cause_for_each_place_that_lacks_it() {
+    let lacking = |node: &str| match sandbox("no runtime for \"docker\" is configured") {
+        Observation::Event { object, reason, message, .. } => {
+            Observation::Event { object, node: Some(node.into()), reason, message }
+        }
+        other => other,
+    };
+    let seen = ["win-a", "win-b", "win-c"].map(lacking);
+    let findings = Story::new().saw("runtime-class/pod-lands-on-build", failed(), seen.into()).findings();
+    assert_eq!(findings.len(), 1);
+    assert_eq!((findings[0].subject.as_str(), findings[0].nodes.len()), ("docker", 3));
+}
+
+#[test]
+fn pods_that_a_kubelet_gives_back_are_a_misunderstanding_between_scheduler_and_node() {
+    for reason in ["PodOSNotSupported", "OutOfpods", "NodeAffinity"] {
+        let given_back = Observation::Event {
+            object: "pod/ns/web".into(),
+            node: Some("win-b".into()),
+            reason: reason.into(),
+            message: "Pod was rejected".into(),
+        };
+        let findings = Story::new().saw("win-webserver/pods-ready", failed(), vec![given_back]).findings();
+        assert_eq!((findings[0].layer, findings[0].subject.as_str()), (Layer::Scheduling, "win-b"), "{reason}");
+        assert_eq!(findings[0].alternatives[0].layer, Layer::Node);
+        assert!(findings[0].summary.contains(reason));
+    }
+}
+
+#[test]
+fn an_exec_that_finds_its_container_gone_blames_the_container_and_not_the_kubelet() {
+    let gone = Observation::NoExec {
+        node: "win-b".into(),
+        message: "no command could be run in ns/web on win-b: container not found (\"web\") (HTTP 404)".into(),
+        elsewhere_works: true,
+    };
+    let mut refused = cell(FromLinuxPod, "linux-0", WindowsPodOtherNode, Some("win-b"), 4, 0);
+    (refused.refused, refused.timed_out) = (4, 0);
+    let story = Story::new()
+        .saw("nodes/answers@win-b/10.0.20348.1", failed(), vec![gone])
+        .failed("reachability/pods", vec![refused]);
+    assert_eq!(story.causes(), ["runtime: win-b"], "nothing listens where the server ended");
+    assert_eq!(story.findings()[0].checks.len(), 2);
+    assert!(story.findings()[0].summary.contains("start and end again"));
+}
+
+/// A run in which these checks only report.
+fn with_notes(checks: &[&str]) -> Story {
+    let results = checks.iter().map(|check| crate::event::PlannedResult {
+        level: crate::verdict::Level::Info,
+        ..crate::tests::planned(check)
+    });
+    Story::new().and(Event::Planned(crate::event::Plan { results: results.collect(), ..Default::default() }))
+}
+
+#[test]
+fn what_a_check_only_reports_is_a_finding_too_and_what_another_passed_with_is_none() {
+    let behind = || Observation::Node {
+        node: "win-b".into(),
+        what: "patch level".into(),
+        expected: "10.0.20348.2".into(),
+        found: "10.0.20348.1".into(),
+    };
+    let passed = || Verdict::Passed("win-b is behind".into());
+    let noted = with_notes(&["nodes/patch-level"]).saw("nodes/patch-level", passed(), vec![behind()]);
+    assert_eq!(noted.causes(), ["node: win-b"]);
+    assert_eq!(noted.findings()[0].checks, ["nodes/patch-level"]);
+    assert_eq!(Story::new().saw("nodes/patch-level", passed(), vec![behind()]).causes(), [] as [&str; 0]);
+    assert_eq!(with_notes(&["nodes/patch-level"]).saw("nodes/patch-level", passed(), vec![]).causes(), [] as [&str; 0]);
+}
+
+#[test]
+fn a_taint_is_about_what_may_be_placed_there() {
+    let taint = |node: &str| Observation::Node {
+        node: node.into(),
+        what: "taint".into(),
+        expected: "os=windows:NoSchedule".into(),
+        found: "os=Windows:NoSchedule".into(),
+    };
+    let seen = ["win-a", "win-b", "win-c"].map(taint);
+    let story = Story::new().saw("placement/windows-nodes-tainted", failed(), seen.into());
+    assert_eq!(story.causes(), ["scheduling: windows"]);
 }
 
 #[test]

@@ -89,6 +89,7 @@ async fn run(cx: Context) -> Answer {
             Err(verdict) => return Ok(verdict),
         };
         cx.phase("address", from.elapsed());
+        cx.name_service(&cx.fixture(&IIS)?.key.to_string(), &address);
         let verdict = leads_to_iis(&cx, &address).await;
         if verdict.kind() != VerdictKind::Passed {
             let text = format!("{turn}, at {address}: {}", verdict.reason());

@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    WEBHOOK,
+    API_SERVER_PATIENCE, WEBHOOK,
     cluster::{ClusterError, InCluster},
     review::{self, Denial},
 };
@@ -147,6 +147,10 @@ impl Webhook {
             self.faults.applied(mark);
         }
         if let Some(delay) = effect.delay {
+            if delay.0 >= API_SERVER_PATIENCE {
+                // Its limit is in real time, ours is not: whoever is too late for it says nothing any more.
+                std::future::pending::<()>().await;
+            }
             self.clock.pass(delay.0).await;
         }
         Ok(instead)

@@ -27,6 +27,8 @@ pub(crate) struct FakeLink {
     pub(crate) errors: BTreeMap<SocketAddrV4, ConnectError>,
     pub(crate) names: BTreeMap<String, Vec<Ipv4Addr>>,
     pub(crate) dns_errors: BTreeMap<String, DnsError>,
+    /// Names that nobody ever answers for.
+    pub(crate) unanswered: Vec<String>,
     pub(crate) replies: Vec<Ipv4Addr>,
 }
 
@@ -46,6 +48,9 @@ impl Link for FakeLink {
     }
 
     fn lookup<'a>(&'a self, _server: Option<Ipv4Addr>, name: &'a str) -> BoxFuture<'a, Result<Resolved, DnsError>> {
+        if self.unanswered.iter().any(|known| known == name) {
+            return std::future::pending().boxed();
+        }
         let full = if name.contains('.') { name.to_owned() } else { format!("{name}.default.svc.cluster.local") };
         let answer = match (self.dns_errors.get(name), self.names.get(name)) {
             (Some(error), _) => Err(*error),

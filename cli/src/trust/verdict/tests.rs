@@ -140,14 +140,77 @@ fn what_only_reports_must_tell_of_the_subject_what_a_healthy_cluster_does_not() 
         expect.must = vec!["nodes/patch-level".into()];
         expect.may.clear();
     });
-    let said = |reason: &str| {
-        report(vec![result("nodes/patch-level", Level::Info, VerdictKind::Passed, Disposition::Green, reason)], vec![])
+    let said = |reason: &str, findings: Vec<Finding>| {
+        let note = result("nodes/patch-level", Level::Info, VerdictKind::Passed, Disposition::Green, reason);
+        report(vec![note], findings)
     };
+    let right = || vec![finding("service_ip", "win-2025-0", &["nodes/patch-level"])];
     let news = "win-2025-0 runs 10.0.26100.1, the others 10.0.26100.2";
-    assert_eq!(judged(&reported, &said(news)).verdict, RowVerdict::Caught);
-    assert_eq!(judged(&reported, &said("win-2019-0 differs")).verdict, RowVerdict::Missed, "another subject");
-    let healthy = super::said(&said(news));
-    assert_eq!(judged_with(&reported, &said(news), 1, &healthy).verdict, RowVerdict::Missed, "no news");
+    assert_eq!(judged(&reported, &said(news, right())).verdict, RowVerdict::Caught);
+    assert_eq!(judged(&reported, &said(news, vec![])).verdict, RowVerdict::WrongFinding, "told, and not explained");
+    assert_eq!(judged(&reported, &said("win-2019-0 differs", vec![])).verdict, RowVerdict::Missed, "another subject");
+    let healthy = super::said(&said(news, right()));
+    let row = judged_with(&reported, &said(news, right()), 1, &healthy);
+    assert_eq!(row.verdict, RowVerdict::Missed, "no news");
+}
+
+#[test]
+fn a_subject_is_met_by_what_the_nodes_of_a_finding_are_called() {
+    let node = |name: &str, os: &str, target: Option<&str>| {
+        let of = |key: &str| (key.to_owned(), json!(""));
+        let mut node: serde_json::Map<_, _> =
+            ["arch", "os_image", "kernel_version", "container_runtime", "kubelet"].map(of).into_iter().collect();
+        node.extend([("name".into(), json!(name)), ("os".into(), json!(os)), ("target".into(), json!(target))]);
+        node.extend([
+            ("ready".into(), json!(true)),
+            ("unschedulable".into(), json!(false)),
+            ("taints".into(), json!([])),
+        ]);
+        serde_json::from_value(node.into()).unwrap()
+    };
+    let target = |name: &str, nodes: &[&str]| {
+        serde_json::from_value(json!({ "name": name, "product": null, "nodes": nodes })).unwrap()
+    };
+    let about = |subject: &str, nodes: &[&str], expected: Patterns| {
+        let found = Finding {
+            nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+            ..finding("service_ip", subject, &[])
+        };
+        let mut report = report(vec![red(MUST)], vec![found]);
+        report.nodes = vec![
+            node("linux-0", "linux", None),
+            node("win-2022-0", "windows", Some("10.0.20348.1")),
+            node("win-2022-1", "windows", Some("10.0.20348.1")),
+            node("win-2025-0", "windows", Some("10.0.26100.1")),
+        ];
+        report.targets =
+            vec![target("10.0.20348.1", &["win-2022-0", "win-2022-1"]), target("10.0.26100.1", &["win-2025-0"])];
+        let expect = |expect: &mut Expect| {
+            expect.finding.iter_mut().for_each(|finding| finding.subject = expected.clone());
+        };
+        judged(&fault(expect), &report).finding_right
+    };
+    let both = ["win-2022-0", "win-2022-1"];
+    let all = ["win-2022-0", "win-2022-1", "win-2025-0"];
+    assert!(about("kube-dns", &["win-2025-0"], "win-2025-0".into()));
+    assert!(about("win-2025-0", &["win-2025-0"], "10.0.26100.*".into()));
+    assert!(about("kube-dns", &both, "10.0.20348.1".into()));
+    assert!(about("10.0.20348.1", &both, "win-2022-*".into()));
+    assert!(about("kube-dns", &all, "windows".into()));
+    assert!(!about("kube-dns", &both, "win-2022-0".into()), "one of two is not what the finding says");
+    assert!(!about("kube-dns", &both, "windows".into()));
+    assert!(!about("kube-dns", &[], "windows".into()));
+}
+
+#[test]
+fn fault_files_and_findings_call_the_layers_alike() {
+    use winconform_reports::explain::Layer;
+    let known: Vec<&str> = winconform_testbed::fault::Layer::all().map(|layer| layer.as_words()).collect();
+    let ours = |words: &str| serde_json::from_value::<Layer>(json!(words.replace(' ', "_").to_lowercase())).unwrap();
+    let said: Vec<&str> = known.iter().map(|words| ours(words).as_words()).collect();
+    assert_eq!(known, said);
+    let schema = serde_json::to_value(schemars::schema_for!(Layer)).unwrap();
+    assert_eq!(schema["oneOf"].as_array().unwrap().len(), known.len(), "a layer that no fault file can name");
 }
 
 #[test]

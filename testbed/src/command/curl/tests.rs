@@ -60,6 +60,16 @@ async fn each_way_to_fail_has_its_own_code_and_a_trailer_without_status() {
 }
 
 #[tokio::test]
+async fn time_that_runs_out_before_there_is_an_address_is_the_names() {
+    let link = || FakeLink { unanswered: vec!["mute".into()], ..link() };
+    for session in [windows(link()), linux(link())] {
+        let done = execute(&session, &["curl", "-sS", "-m", "6", "http://mute/"], "").await;
+        assert_eq!(done.code, 28);
+        assert!(done.stderr.starts_with("curl: (28) Resolving timed out after "), "{}", done.stderr);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_connection_is_tried_again_only_when_asked() {
     let all = ["curl", "-s", "--retry", "3", "--retry-delay", "1", "--retry-connrefused", "http://10.96.0.1/"];
     assert_eq!(execute(&linux(link()), &all, "").await.code, 7);

@@ -82,6 +82,9 @@ pub(super) async fn run(session: &Session, options: &Options, url: &str) -> Tran
             Some(failure(22, format!("The requested URL returned error: {}", transfer.status)))
         }
         Some(outcome) => outcome.err(),
+        None if transfer.looked_up == 0.0 => {
+            Some(failure(28, format!("Resolving timed out after {} milliseconds", clock.millis())))
+        }
         None if transfer.connected == 0.0 => {
             Some(failure(28, format!("Connection timed out after {} milliseconds", clock.millis())))
         }
@@ -106,7 +109,8 @@ async fn fetch(clock: &Watch<'_>, options: &Options, url: &str, transfer: &mut T
     let windows = session.system.is_windows();
     let to = Destination::of(url)?;
     let address = look_up(session, &to.host).await?;
-    transfer.looked_up = clock.seconds();
+    // Never 0, which is how it is told that nobody has said an address yet.
+    transfer.looked_up = clock.seconds().max(0.000_001);
     let own = if windows { WINDOWS_CONNECT } else { LINUX_CONNECT };
     let patience = options.connect_timeout.unwrap_or(own).min(options.max_time.unwrap_or(own));
     let socket = SocketAddrV4::new(address, to.port);
