@@ -8,7 +8,7 @@ use std::{
     },
 };
 
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::{Event, Pod, PodCondition};
 use kube::{Api, api::ListParams};
 use tokio::{
     sync::{Mutex, OnceCell, watch},
@@ -262,8 +262,10 @@ pub(crate) async fn pods_ready(
             let error = Some(WatchLost::behind("pods", created));
             Err(Trouble::Wait(WaitError::ApiLost { what, lost_for: waited, error }))
         }
-        other => other
-            .map_err(|error| Trouble::Wait(error.with_stuck(stuck(&fixture_pods(&stage.views, slug), slug, wanted)))),
+        other => other.map_err(|error| {
+            let stuck = events.peek(|events| stuck(&fixture_pods(&stage.views, slug), events, slug, wanted));
+            Trouble::Wait(error.with_stuck(stuck))
+        }),
     }
 }
 
@@ -333,8 +335,11 @@ fn look_at_pods(
     Look::NotYet(budget, format!("{} of {wanted} pods ready; {seen}", ready.len()))
 }
 
+/// The kubelet's event that an image is being fetched.
+const PULLING: &str = "Pulling";
+
 /// What still waits, for whoever explains why a budget was spent.
-fn stuck(pods: &[Arc<Pod>], slug: &str, wanted: usize) -> Vec<Observation> {
+fn stuck(pods: &[Arc<Pod>], events: &Snapshot<Event>, slug: &str, wanted: usize) -> Vec<Observation> {
     let mut stuck = Vec::new();
     if pods.len() < wanted {
         let part = "kube-controller-manager".to_owned();
@@ -348,13 +353,16 @@ fn stuck(pods: &[Arc<Pod>], slug: &str, wanted: usize) -> Vec<Observation> {
             let part = "kube-scheduler".to_owned();
             stuck.push(Observation::Idle { part, object: format!("pod {}", pod_key(pod)) });
         }
+        let pulls = PodProgress::of(pod, events) == PodProgress::Pulling;
         for container in pod.status.iter().flat_map(|status| status.container_statuses.iter().flatten()) {
             if let Some(waiting) = container.state.as_ref().and_then(|state| state.waiting.as_ref()) {
+                // While an image comes the kubelet says no more than that the container is being created.
+                let pulling = (pulls && waiting.message.is_none()).then(|| PULLING.to_owned());
                 stuck.push(Observation::Container {
                     pod: pod_key(pod),
                     node: pod.spec.as_ref().and_then(|spec| spec.node_name.clone()),
                     image: container.image.clone(),
-                    reason: waiting.reason.clone().unwrap_or_default(),
+                    reason: pulling.or_else(|| waiting.reason.clone()).unwrap_or_default(),
                     message: waiting.message.clone().unwrap_or_default(),
                 });
             }
@@ -363,11 +371,14 @@ fn stuck(pods: &[Arc<Pod>], slug: &str, wanted: usize) -> Vec<Observation> {
     stuck
 }
 
-/// Whether the scheduler has spoken of a pod at all.
+/// Whether the scheduler has spoken of a pod, and not only of trouble of its own.
 fn is_scheduled_or_refused(pod: &Pod) -> bool {
     let bound = pod.spec.as_ref().is_some_and(|spec| spec.node_name.as_ref().is_some_and(|node| !node.is_empty()));
     let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    bound || conditions.into_iter().any(|condition| condition.type_ == "PodScheduled")
+    let spoken = |condition: &PodCondition| {
+        condition.type_ == "PodScheduled" && condition.reason.as_deref() != Some("SchedulerError")
+    };
+    bound || conditions.into_iter().any(spoken)
 }
 
 /// A controller that may not create its pods says so in an event and tries again for ever.

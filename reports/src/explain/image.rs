@@ -3,7 +3,7 @@
 //! From: images whose OS version differs from the host's
 //! (containerd/containerd#6989, microsoft/Windows-Containers#223); the refusal by
 //! the host itself, `0xc0370101` (containerd/containerd#9125); pause images without
-//! the variant; disks full without disk pressure (kubernetes/kubernetes#103032).
+//! the variant; layers that take minutes to unpack (containerd/containerd#4989); disks full without disk pressure (kubernetes/kubernetes#103032).
 
 use std::collections::BTreeSet;
 
@@ -21,6 +21,8 @@ pub(super) enum Complaint {
     Registry,
     /// The registry was not reached.
     Unreachable,
+    /// It was still coming when nobody waited any longer.
+    Slow,
     /// Something else.
     Other,
 }
@@ -60,7 +62,12 @@ pub(super) fn complaint(message: &str) -> Complaint {
 pub(super) fn is_about_image(reason: &str, message: &str) -> bool {
     matches!(
         reason,
-        "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" | "ErrImageNeverPull" | "ImageInspectError"
+        "Pulling"
+            | "ErrImagePull"
+            | "ImagePullBackOff"
+            | "InvalidImageName"
+            | "ErrImageNeverPull"
+            | "ImageInspectError"
     ) || complaint(message) == Complaint::Platform
 }
 
@@ -68,7 +75,8 @@ pub(super) fn is_about_image(reason: &str, message: &str) -> bool {
 pub(super) fn refused(facts: &Facts<'_>) -> Vec<Finding> {
     let complaints = facts.observations().filter_map(|(wrong, seen)| match seen {
         Observation::Container { node, image, reason, message, .. } if is_about_image(reason, message) => {
-            Some(((image.as_str(), complaint(message)), (node.as_deref(), &wrong.name, format!("{reason}: {message}"))))
+            let complaint = if reason == "Pulling" { Complaint::Slow } else { complaint(message) };
+            Some(((image.as_str(), complaint), (node.as_deref(), &wrong.name, format!("{reason}: {message}"))))
         }
         // An image of the runtime's own is the runtime's to name.
         Observation::Event { node, message, .. }
@@ -147,6 +155,17 @@ fn finding(facts: &Facts<'_>, image: &str, complaint: Complaint, place: &Group) 
             format!("the registry does not hand out {what}"),
         )
         .advise("the image's name and tag, and the pull secret, as the node sees them"),
+        Complaint::Slow => Finding::new(
+            Layer::Image,
+            &place.subject,
+            Confidence::Possible,
+            format!("{what} is still being fetched or unpacked on {subject}{build} when its time is over"),
+        )
+        .or(Layer::Node, &place.subject, format!("the disk of {subject}, or what scans it, is slow"))
+        .or(Layer::Environment, registry(image), "the registry, or the way to it, is slow")
+        .advise(format!(
+            "on {subject}: the disk's load while it unpacks; `winconform run --prepull` fetches images beforehand"
+        )),
         Complaint::Unreachable => {
             let others = facts.ran_on.iter().any(|node| !place.nodes.iter().any(|name| name == node));
             let finding = Finding::new(

@@ -47,7 +47,7 @@ pub(super) fn idle(facts: &Facts<'_>) -> Vec<Finding> {
         .into_iter()
         .map(|(part, seen)| {
             let does = if part == "kube-scheduler" {
-                "says nothing of pods that wait for a node"
+                "gives no node to pods that wait for one"
             } else {
                 "does not make the pods it should"
             };

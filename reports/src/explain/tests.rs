@@ -627,6 +627,16 @@ fn what_the_registry_refuses_is_the_environments() {
 }
 
 #[test]
+fn an_image_that_takes_too_long_may_be_its_nodes_or_its_registrys() {
+    let Observation::Container { pod, node, image, .. } = pull("win-c", "") else { unreachable!() };
+    let pulling = Observation::Container { pod, node, image, reason: "Pulling".into(), message: String::new() };
+    let finding = &Story::new().saw("win-webserver/pods-ready", unknown(), vec![pulling]).findings()[0];
+    assert_eq!((finding.layer, finding.subject.as_str()), (Layer::Image, "win-c"));
+    let others: Vec<Layer> = finding.alternatives.iter().map(|other| other.layer).collect();
+    assert_eq!(others, [Layer::Node, Layer::Environment]);
+}
+
+#[test]
 fn an_unreached_registry_may_be_the_nodes_way_out() {
     let story = Story::new()
         .and(Event::PodTimeline(crate::event::PodTimeline {

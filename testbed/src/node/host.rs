@@ -96,6 +96,18 @@ impl Host {
         self.world.faults.node(&self.facts)
     }
 
+    /// The labels that it has in the API, faults included: a kubelet looks at its own object there.
+    pub(crate) fn labels(&self) -> BTreeMap<String, String> {
+        let mut labels = self.facts.labels.clone();
+        for (key, value) in self.effects().labels {
+            match value {
+                Some(value) => drop(labels.insert(key, value)),
+                None => drop(labels.remove(&key)),
+            }
+        }
+        labels
+    }
+
     /// Notes that those of the effects on the node that `showed` picks changed an outcome.
     pub(crate) fn effects_showed(&self, showed: impl FnMut(&NodeEffect) -> bool) {
         self.world.faults.node_changed(&self.facts, showed);

@@ -219,7 +219,7 @@ async fn admit(cell: &Cell, pod: &Pod) -> Result<(), Rejection> {
     if let Some(short) = resources::shortage(&spec, &others, &cell.host.allocatable()) {
         return Err(admission::no_room(&short));
     }
-    admission::admit(pod, cell.os(), &cell.host.facts.labels)?;
+    admission::admit(pod, cell.os(), &cell.host.labels())?;
     cell.update(|state| state.admitted = true);
     Ok(())
 }

@@ -4,7 +4,11 @@ use futures::FutureExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::{
-    command::testing::{FakeLink, execute, linux, windows},
+    clock::Clock,
+    command::{
+        Session,
+        testing::{FakeLink, execute, linux, windows},
+    },
     network::{ConnectError, Connection, Handler},
 };
 
@@ -59,10 +63,11 @@ async fn each_way_to_fail_has_its_own_code_and_a_trailer_without_status() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn time_that_runs_out_before_there_is_an_address_is_the_names() {
     let link = || FakeLink { unanswered: vec!["mute".into()], ..link() };
     for session in [windows(link()), linux(link())] {
+        let session = Session { clock: Clock::new(1.0), ..session };
         let done = execute(&session, &["curl", "-sS", "-m", "6", "http://mute/"], "").await;
         assert_eq!(done.code, 28);
         assert!(done.stderr.starts_with("curl: (28) Resolving timed out after "), "{}", done.stderr);
