@@ -627,7 +627,7 @@ fn what_the_registry_refuses_is_the_environments() {
 }
 
 #[test]
-fn an_image_that_takes_too_long_may_be_its_nodes_or_its_registrys() {
+fn an_image_that_takes_too_long_may_be_a_matter_of_its_node_or_its_registry() {
     let Observation::Container { pod, node, image, .. } = pull("win-c", "") else { unreachable!() };
     let pulling = Observation::Container { pod, node, image, reason: "Pulling".into(), message: String::new() };
     let finding = &Story::new().saw("win-webserver/pods-ready", unknown(), vec![pulling]).findings()[0];
