@@ -18,7 +18,7 @@ use std::{
 use bytes::Bytes;
 use futures::future::Either;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, header};
-use http_body_util::{BodyExt as _, Full};
+use http_body_util::{BodyExt as _, Either as Or, Full, Limited};
 use hyper::{body::Incoming, service::service_fn, upgrade::OnUpgrade};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
@@ -29,7 +29,7 @@ use rustls::{
     ClientConfig, RootCertStore,
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use thiserror::Error;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -87,7 +87,13 @@ pub(crate) struct FrontParts<'a> {
     pub(crate) clock: Clock,
 }
 
-type Upstream = Client<HttpsConnector<HttpConnector>, Incoming>;
+/// What a client sends: on its way, or read because a fault wants to know it.
+type Sent = Or<Incoming, Full<Bytes>>;
+
+type Upstream = Client<HttpsConnector<HttpConnector>, Sent>;
+
+/// The most that is read of a request.
+const LONGEST_REQUEST: usize = 8 << 20;
 
 struct Front {
     api: SocketAddrV4,
@@ -116,6 +122,8 @@ enum Cut {
     Upstream(#[source] hyper_util::client::legacy::Error),
     #[error("the request makes no sense")]
     Request(#[source] http::Error),
+    #[error("the client did not send all of its request")]
+    Body(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// Opens the front on a free port and answers there until `cancel`; the address is open on return.
@@ -214,7 +222,11 @@ impl Front {
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>, client: Option<usize>) -> Result<Response<Body>, Cut> {
         let known = client.and_then(|index| self.clients.get(index));
-        let asked = request::read(&request, known.map_or("", |known| known.user));
+        let mut asked = request::read(&request, known.map_or("", |known| known.user));
+        let mut request = match self.faults.reads_requests() && request::sends_json(&request) {
+            true => look_into(request, &mut asked).await?,
+            false => request.map(Or::Left),
+        };
         let ruling = self.faults.api(&asked, false);
         if let Some((effect, mark)) = &ruling {
             if let Some(delay) = effect.delay {
@@ -236,6 +248,10 @@ impl Front {
                     return Err(Cut::ByFault);
                 }
                 Some(Loss::CutAfterwards) | None => {}
+            }
+            if let Some(changed) = effect.patch.as_deref().and_then(|patch| patched(asked.body.as_ref()?, patch)) {
+                self.faults.applied(*mark);
+                request = with_body(request, changed.to_string());
             }
         }
         let response = self.forward(request, known, asked).await?;
@@ -261,7 +277,7 @@ impl Front {
     /// Asks the API server, in the name of the client whose certificate is known.
     async fn forward(
         self: &Arc<Self>,
-        mut request: Request<Incoming>,
+        mut request: Request<Sent>,
         known: Option<&Known>,
         asked: ApiRequest,
     ) -> Result<Response<Body>, Cut> {
@@ -313,6 +329,28 @@ impl Front {
     }
 }
 
+/// Reads what a request sends, and lets it go on as it was.
+async fn look_into(request: Request<Incoming>, asked: &mut ApiRequest) -> Result<Request<Sent>, Cut> {
+    let (parts, body) = request.into_parts();
+    let bytes = Limited::new(body, LONGEST_REQUEST).collect().await.map_err(Cut::Body)?.to_bytes();
+    asked.body = serde_json::from_slice(&bytes).ok();
+    Ok(Request::from_parts(parts, Or::Right(Full::new(bytes))))
+}
+
+/// What a JSON Patch makes of what is sent; none where it does not fit or changes nothing.
+fn patched(sent: &Value, steps: &[Value]) -> Option<Value> {
+    let patch: json_patch::Patch = serde_json::from_value(Value::Array(steps.to_vec())).ok()?;
+    let mut changed = sent.clone();
+    json_patch::patch(&mut changed, &patch).ok()?;
+    (changed != *sent).then_some(changed)
+}
+
+/// The same request with something else in it.
+fn with_body(mut request: Request<Sent>, body: String) -> Request<Sent> {
+    request.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
+    request.map(|_| Or::Right(Full::new(Bytes::from(body))))
+}
+
 /// Says whose certificate it was, and lets nobody else say so.
 fn speak_for(headers: &mut HeaderMap, known: Option<&Known>) {
     let foreign: Vec<HeaderName> =
@@ -362,4 +400,19 @@ fn status(code: u16, effect: &ApiEffect) -> Response<Body> {
         response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(after));
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patch_changes_what_is_sent_where_it_fits() {
+        let pod = json!({"spec": {"runtimeClassName": "none", "containers": []}});
+        let remove = |path: &str| [json!({"op": "remove", "path": path})];
+        assert_eq!(patched(&pod, &remove("/spec/runtimeClassName")), Some(json!({"spec": {"containers": []}})));
+        assert_eq!(patched(&pod, &remove("/spec/nodeName")), None);
+        let same = [json!({"op": "replace", "path": "/spec/runtimeClassName", "value": "none"})];
+        assert_eq!(patched(&pod, &same), None, "nothing is another");
+    }
 }

@@ -57,8 +57,9 @@ pub(crate) use self::{
 use crate::{
     clock::Clock,
     directory::{FileError, Member, Unc},
-    fault::FaultBoard,
+    fault::{CommandEffect, FaultBoard, Mark},
     image,
+    network::PodFacts,
 };
 
 /// What a process ends with. Windows codes are 32 bits wide (`0xC000013A` is a
@@ -153,8 +154,10 @@ pub(crate) struct Session {
     pub(crate) adapter: Adapter,
     /// How time passes.
     pub(crate) clock: Clock,
-    /// Which defects are in force, for programs that are part of a cluster's machinery.
+    /// Which defects are in force.
     pub(crate) faults: FaultBoard,
+    /// The pod it is in.
+    pub(crate) pod: Arc<PodFacts>,
     /// What the container's processes use.
     pub(crate) meter: Meter,
     /// The node, for programs that run on it.
@@ -251,7 +254,53 @@ pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> B
         can_start(session, argv)?;
         let (first, arguments) = argv.split_first().ok_or(StartError::Empty)?;
         let name = program_name(first);
-        Ok(match name.as_str() {
+        let line = [std::slice::from_ref(&name), arguments].concat().join(" ");
+        match session.faults.program(&session.pod, &line) {
+            Some((effect, mark)) => Ok(broken(session, &effect, mark, (&name, arguments), io).await),
+            None => Ok(start(session, &name, arguments, io).await),
+        }
+    }
+    .boxed()
+}
+
+/// Runs a program as far as a fault lets it.
+async fn broken(
+    session: &Session,
+    effect: &CommandEffect,
+    mark: Mark,
+    (name, arguments): (&str, &[String]),
+    io: &Io,
+) -> Exit {
+    let told = effect.stdout.is_some() || effect.stderr.is_some();
+    if told || effect.hang || effect.delay.is_some() {
+        session.faults.applied(mark);
+    }
+    if let Some(delay) = effect.delay {
+        session.clock.pass(delay.0).await;
+    }
+    if effect.hang {
+        std::future::pending::<()>().await;
+    }
+    if told {
+        let line_end = session.system.line_end();
+        let lines = |text: &str| text.replace("\r\n", "\n").replace('\n', line_end);
+        io.stdout.text(lines(effect.stdout.as_deref().unwrap_or_default()));
+        io.stderr.text(lines(effect.stderr.as_deref().unwrap_or_default()));
+        return effect.exit_code.unwrap_or(0);
+    }
+    let Some(code) = effect.exit_code else { return start(session, name, arguments, io).await };
+    let muted = Io { stdin: io.stdin.clone(), stdout: Sink::Null, stderr: Sink::Null };
+    // It may be the true one.
+    if start(session, name, arguments, &muted).await != code {
+        session.faults.applied(mark);
+    }
+    code
+}
+
+/// Runs a program that is there.
+fn start<'a>(session: &'a Session, name: &'a str, arguments: &'a [String], io: &'a Io) -> BoxFuture<'a, Exit> {
+    async move {
+        match name {
             "cmd" => cmd::main(session, &escape_all(arguments), io).await,
             "powershell" | "pwsh" => powershell::main(session, arguments, io).await,
             "sh" | "bash" | "ash" => sh::main(session, arguments, io).await,
@@ -264,11 +313,11 @@ pub(crate) fn run<'a>(session: &'a Session, argv: &'a [String], io: &'a Io) -> B
             "ipconfig" => ipconfig::main(session, arguments, io).await,
             "crictl" => crictl::main(session, arguments, io).await,
             "pause" | "agnhost" | "servicemonitor" | "k8s-gmsa-webhook" => {
-                image::serve(session, &name, arguments, io).await
+                image::serve(session, name, arguments, io).await
             }
             other if session.system.is_windows() => windows::main(session, other, arguments, io).await,
             other => unix::main(session, other, arguments, io).await,
-        })
+        }
     }
     .boxed()
 }
@@ -279,4 +328,4 @@ async fn run_from_shell(session: &Session, argv: &[String], io: &Io) -> Option<E
 }
 
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;

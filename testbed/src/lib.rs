@@ -22,6 +22,7 @@ pub mod control;
 pub mod control_plane;
 pub mod directory;
 pub mod fault;
+mod fault_objects;
 mod fault_webhooks;
 mod image;
 pub mod join;

@@ -23,7 +23,7 @@ use std::{
 
 use tokio::io::{AsyncReadExt as _, DuplexStream};
 
-pub(crate) use self::dns::search_list;
+pub(crate) use self::dns::{search_list, suffixes};
 pub use self::{
     addresses::{API_SERVER, CLUSTER_DOMAIN, DNS_SERVER, DNS_SERVERS, OUTSIDE},
     connection::{ConnectError, Connection, DnsError, Handler, ListenGuard, PingError},

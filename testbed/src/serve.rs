@@ -35,6 +35,7 @@ use crate::{
     },
     directory::Directory,
     fault::FaultBoard,
+    fault_objects,
     fault_webhooks::{self, WebhookError, WebhookParts},
     join::{self, JoinError, JoinOptions, Joined, Reached},
     kubelet_api,
@@ -343,6 +344,7 @@ impl Testbed<'_> {
             clock: clock.clone(),
         };
         fault_webhooks::serve(webhooks, cancel.clone()).await?;
+        fault_objects::serve(control_plane.client.clone(), faults.clone(), cancel.clone());
         let world = World {
             client: control_plane.client.clone(),
             clock,

@@ -12,7 +12,10 @@ use tokio::runtime::Runtime;
 use winconform_reports::{Disposition, Report, read_log};
 use winconform_testbed::{client::Testbed, fault::Fault, serve::ServeOptions};
 
-use crate::{command::Home, standing::start};
+use crate::{
+    command::{Done, Home},
+    standing::start,
+};
 
 struct Patient {
     runtime: Runtime,
@@ -35,22 +38,35 @@ struct Judged {
     findings: BTreeSet<(String, String)>,
 }
 
-fn judge(fault: Fault, filters: &str) -> Judged {
-    let patient = patient().lock().unwrap_or_else(PoisonError::into_inner);
+/// Runs these checks on the patient as it is now.
+fn run(patient: &Patient, filters: &str) -> (Done, Report) {
     let info = patient.testbed.info();
-    let name = fault.name.clone();
-    patient.runtime.block_on(async { patient.testbed.control().await.unwrap().inject(fault).await.unwrap() });
     let home = Home::new();
     let done = home.run(&format!(
         "run --kubeconfig {} --outside-proxy {} --timeout-scale 0.3 --out run {filters}",
         info.kubeconfig.display(),
         info.outside_proxy
     ));
+    let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
+    (done, report)
+}
+
+/// Runs these checks on the patient in health, where nothing is red and something passed.
+fn all_is_well(filters: &str) {
+    let patient = patient().lock().unwrap_or_else(PoisonError::into_inner);
+    let (done, _) = run(&patient, filters);
+    assert_eq!(done.code, Some(0), "{done:#?}");
+}
+
+fn judge(fault: Fault, filters: &str) -> Judged {
+    let patient = patient().lock().unwrap_or_else(PoisonError::into_inner);
+    let name = fault.name.clone();
+    patient.runtime.block_on(async { patient.testbed.control().await.unwrap().inject(fault).await.unwrap() });
+    let (done, report) = run(&patient, filters);
     let counters =
         patient.runtime.block_on(async { patient.testbed.control().await.unwrap().heal(Some(&name)).await.unwrap() });
     assert!(counters.iter().any(|counter| counter.applied > 0), "{name} changed nothing, so it proves nothing");
     assert_eq!(done.code, Some(1), "{done:#?}");
-    let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
     let of = |disposition| {
         let these = report.results.iter().filter(|result| result.disposition == disposition);
         these.map(|result| result.id.clone()).collect()
@@ -252,5 +268,26 @@ fn rules_that_keep_a_backend_which_is_gone_fail_where_a_deployment_is_scaled() {
     for name in ["svc-06-stale-backends-after-deletion", "svc-14-connections-reset-in-a-rollout"] {
         let judged = judge(shipped(name), "--check win-webserver/scales --target 10.0.26100");
         assert_eq!(judged.red, set(&["win-webserver/scales@10.0.26100.33296"]), "{name}");
+    }
+}
+
+#[test]
+fn a_rebooted_node_is_judged_by_what_works_afterwards() {
+    let filters = "--check lifecycle/reboot --allow-disruptive --target 10.0.26100";
+    all_is_well(filters);
+    let judged = judge(shipped("net-18-no-pod-network-after-a-reboot"), filters);
+    assert_eq!(judged.red, set(&["lifecycle/reboot@10.0.26100.33296"]));
+    assert_eq!(judged.findings, finding("node", "win-2025-0"));
+}
+
+#[test]
+fn a_load_balancer_that_leads_nowhere_at_once_or_when_made_again_is_seen() {
+    let filters = "--check iis/load-balancer --allow-load-balancer --target 10.0.26100";
+    all_is_well(filters);
+    for name in ["svc-03-load-balancer-not-programmed", "svc-19-load-balancer-lost-when-made-again"] {
+        let judged = judge(shipped(name), filters);
+        assert_eq!(judged.red, set(&["iis/load-balancer@10.0.26100.33296"]), "{name}");
+        let layers: BTreeSet<&str> = judged.findings.iter().map(|(layer, _)| layer.as_str()).collect();
+        assert_eq!(layers, BTreeSet::from(["load balancer"]), "{name}");
     }
 }

@@ -19,6 +19,7 @@ mod interrupted;
 mod joining;
 mod literal;
 mod permissions;
+mod planted;
 mod preparing;
 mod run_on_testbed;
 mod runner;

@@ -75,6 +75,8 @@ fn without_backend(facts: &Facts<'_>, probes: &[Probe<'_>]) -> Vec<Finding> {
 }
 
 /// Ports that are dead, or lose connections, between nodes that have something in common.
+///
+/// From: Windows nodes that forward for strangers and not for their own pods (projectcalico/calico#7305).
 fn troubled(facts: &Facts<'_>, probes: &[Probe<'_>]) -> Vec<Finding> {
     let dead = patterns(facts, probes, is_dead).into_iter().map(|pattern| (pattern, true));
     let losing = patterns(facts, probes, |probe| probe.answer == Answer::Partial).into_iter();

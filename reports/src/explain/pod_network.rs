@@ -72,6 +72,8 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 /// Windows hosts that do not reach the pods which run on them.
+///
+/// From: kubelets whose probes all fail while the pods serve others (kubernetes/kubernetes#81938).
 fn hosts(facts: &Facts<'_>, within: &[Probe<'_>]) -> Vec<Finding> {
     let from_hosts = within.iter().filter(|probe| probe.cell.source == Vantage::WindowsHost);
     let by_node = grouped(from_hosts.filter_map(|probe| Some((probe.cell.source_node.as_deref()?, *probe))));

@@ -49,7 +49,7 @@ pub(super) fn idle(facts: &Facts<'_>) -> Vec<Finding> {
             let does = if part == "kube-scheduler" {
                 "gives no node to pods that wait for one"
             } else {
-                "does not make the pods it should"
+                "leaves work lying: pods that are not made, or not counted, or no endpoints of their Service"
             };
             Finding::new(Layer::ControlPlane, part, Confidence::Likely, format!("the {part} {does}"))
                 .advise(format!(

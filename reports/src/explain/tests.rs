@@ -401,6 +401,29 @@ fn a_node_port_dead_on_one_node_is_that_nodes() {
 }
 
 #[test]
+fn node_ports_that_answer_others_are_not_blamed_for_pods_that_do_not_reach_them() {
+    let from = |source, node: &str, answered| {
+        ["win-a", "linux-0"].map(|to| cell(source, node, NodePort, Some(to), 4, answered)).to_vec()
+    };
+    let story = Story::new()
+        .passed("reachability/node-port-linux-node", from(LinuxNode, "linux-0", 4))
+        .failed("reachability/windows-pod-to-node-port", from(WindowsPod, "win-c", 0));
+    assert_eq!(story.causes(), ["node port: win-c"]);
+    let summary = &story.findings()[0].summary;
+    assert!(summary.contains("others do"), "{summary}");
+}
+
+#[test]
+fn a_host_that_does_not_reach_its_pods_is_told_from_a_dead_pod_network() {
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/host", vec![cell(WindowsHost, "win-c", WindowsPodSameNode, Some("win-c"), 4, 0)]);
+    assert_eq!(story.causes(), ["pod network: win-c"]);
+    let summary = &story.findings()[0].summary;
+    assert!(summary.contains("the host of win-c"), "{summary}");
+}
+
+#[test]
 fn node_ports_of_the_other_nodes_dead_from_one_alone_are_that_ones() {
     let port = |from: &str, to: &str| {
         let answered = if from == "win-b" { 0 } else { 4 };

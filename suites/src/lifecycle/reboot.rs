@@ -19,13 +19,13 @@ use winconform_harness::{
     blame::seconds,
     cluster::NodeFacts,
     placement::RUN_LABEL,
-    probe::{Aim, ExecError, Expect, HttpProbe, PodRef, judge},
+    probe::{Aim, ExecError, Expect, HttpProbe, PodRef, Probed, judge},
     wait::{Look, pod_key},
 };
 use winconform_manifests::{Kind, LIFECYCLE_REBOOT, Object};
 use winconform_reports::{
     Chain, Level, Verdict, VerdictKind,
-    event::{Destination, Vantage},
+    event::{Destination, Observation, Vantage},
 };
 
 use crate::{
@@ -96,9 +96,11 @@ async fn run(cx: Context) -> Answer {
         fixture: format!("pod {}", old.name()),
         reason: Chain(&trouble).to_string(),
     })?;
-    let before =
-        judge(&cx.probe(ways(&cx, node, &service, std::slice::from_ref(&first))?).await, "everything must work before");
+    // What worked before the reboot says nothing of how things are after it, so the matrix is not told of it.
+    let probed = cx.try_out(&ways(&cx, node, &service, std::slice::from_ref(&first))?).await;
+    let before = judge(&probed, "everything must work before");
     if before.kind() != VerdictKind::Passed {
+        cx.report(&probed);
         return Ok(Verdict::Undetermined(format!("not rebooted, since {}", before.reason())));
     }
     let was = running_container(&cx, &old);
@@ -110,18 +112,43 @@ async fn run(cx: Context) -> Answer {
     let old = runs_again(&cx, &old, was).await?;
     let fresh = fresh_pod(&cx, node).await?;
     cx.phase("pods back", from.elapsed());
-    let ways = ways(&cx, node, &service, &[old, fresh])?;
+    let pods = [("from before it", old), ("from after it", fresh)];
+    let ways = ways(&cx, node, &service, &pods.clone().map(|(_, pod)| pod))?;
     // The Service answers as soon as one of the two does, which says nothing of the other's network.
     let to_pods = ways.iter().filter(|way| way.aim.destination == Destination::WindowsPodOtherNode);
     cx.await_network(&to_pods.cloned().collect::<Vec<_>>()).await;
-    let probed = cx.probe(ways).await;
+    let probed = cx.try_out(&ways).await;
     let verdict = judge(&probed, &format!("pods on {} must work after its reboot", node.name));
     Ok(match verdict {
         Verdict::Passed(text) => {
+            cx.report(&probed);
             Verdict::Passed(format!("{} was back after {}; {text}", node.name, seconds(came_back)))
+        }
+        // Told as a fact of its own: beside ways of other checks, from before the reboot, its ways would mislead.
+        Verdict::Failed(text) => {
+            cx.observe(Observation::Node {
+                node: node.name.clone(),
+                what: "the network of its pods after a reboot".to_owned(),
+                expected: "as before".to_owned(),
+                found: pods.map(|(when, pod)| format!("{} for the pod {when}", how(&ways, &probed, &pod))).join(", "),
+            });
+            Verdict::Failed(text)
         }
         other => other,
     })
+}
+
+/// How the ways to and from a pod are.
+fn how(ways: &[HttpProbe], probed: &[Probed], pod: &PodRef) -> &'static str {
+    let address = format!("//{}:", pod.ip);
+    let about = |way: &HttpProbe| way.from.name == pod.name || way.aim.base.contains(&address);
+    let of_pod: Vec<&Probed> = ways.iter().zip(probed).filter(|(way, _)| about(way)).map(|(_, one)| one).collect();
+    let answered = of_pod.iter().filter(|one| one.cell.answered == one.cell.tried).count();
+    match answered {
+        0 => "dead",
+        some if some < of_pod.len() => "broken",
+        _ => "well",
+    }
 }
 
 /// A node of the target on which nobody else's pods run, and our pod on its host.

@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use, run::State, wait::Look,
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
+    run::State,
+    wait::{Look, WaitError},
 };
-use winconform_reports::{Chain, Level, Verdict};
+use winconform_reports::{Chain, Level, Verdict, event::Observation};
 
 use crate::fixture::WIN_WEBSERVER;
 
@@ -94,7 +96,17 @@ async fn run(cx: Context) -> Answer {
                 (0, _) => Look::NotYet(Budget::Pull, "no pod has an address yet".to_owned()),
             }
         })
-        .await?;
+        .await;
+    let endpoints = match endpoints {
+        Ok(endpoints) => endpoints,
+        // The API server answers, and whoever should have followed the pods did not.
+        Err(error @ WaitError::TimedOut { budget: Budget::Api, .. }) => {
+            let object = format!("the endpoints of service {name}");
+            cx.observe(Observation::Idle { part: "kube-controller-manager".to_owned(), object });
+            return Ok(Verdict::Failed(Chain(&error).to_string()));
+        }
+        Err(error) => return Err(error.into()),
+    };
     match endpoints {
         Endpoints::Appeared(count) => {
             Ok(Verdict::Passed(format!("node port {port} allocated, {count} endpoints appeared")))

@@ -5,10 +5,11 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use, placement::FIXTURE_LABEL,
-    wait::Look,
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
+    placement::FIXTURE_LABEL,
+    wait::{Look, WaitError},
 };
-use winconform_reports::{Level, Verdict};
+use winconform_reports::{Chain, Level, Verdict, event::Observation};
 
 use crate::fixture::WIN_WEBSERVER;
 
@@ -29,10 +30,16 @@ pub(super) const CHECK: Check = Check {
     disruptive: false,
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
-        failures: &[Failure {
-            seen: "Fewer or more pods than the Deployment wants, or two with one IP.",
-            advice: "Two pods of one IP mean a confused address allocation: look at the network plugin on their nodes.",
-        }],
+        failures: &[
+            Failure {
+                seen: "Fewer or more pods than the Deployment wants, or two with one IP.",
+                advice: "Two pods of one IP mean a confused address allocation: look at the network plugin on their nodes.",
+            },
+            Failure {
+                seen: "The pods run, and the Deployment does not count them.",
+                advice: "The controller manager does not follow: look at its log, and who holds its lease.",
+            },
+        ],
         by_hand: &["kubectl get pods --selector app=win-webserver --output wide"],
     },
     run: |cx| Box::pin(run(cx)),
@@ -50,17 +57,25 @@ async fn run(cx: Context) -> Answer {
         return Ok(Verdict::Failed(wrong));
     }
     // The Deployment's count follows its pods by a moment.
-    cx.wait(&format!("deployment {slug}"), || {
+    let counted = cx.wait(&format!("deployment {slug}"), || {
         let ready = cx.deployments().peek(|deployments| {
             deployments.get(cx.namespace(), &slug).and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
         });
         match ready.and_then(|ready| usize::try_from(ready).ok()) {
             Some(REPLICAS) => Look::Ready(()),
-            other => Look::NotYet(Budget::Ready, format!("it counts {} ready replicas", other.unwrap_or(0))),
+            other => Look::NotYet(Budget::Api, format!("it counts {} ready replicas", other.unwrap_or(0))),
         }
-    })
-    .await?;
-    Ok(Verdict::Passed(format!("{REPLICAS} pods listed, and the Deployment counts them ready")))
+    });
+    match counted.await {
+        Ok(()) => Ok(Verdict::Passed(format!("{REPLICAS} pods listed, and the Deployment counts them ready"))),
+        // The pods run, and whoever should have counted them did not.
+        Err(error @ WaitError::TimedOut { .. }) => {
+            let object = format!("the count of deployment {slug}");
+            cx.observe(Observation::Idle { part: "kube-controller-manager".to_owned(), object });
+            Ok(Verdict::Failed(Chain(&error).to_string()))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// What is wrong with the list, if anything.

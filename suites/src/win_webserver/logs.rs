@@ -2,10 +2,16 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use};
-use winconform_reports::{Level, Verdict};
+use winconform_harness::{
+    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
+    probe::{Aim, HttpProbe, PodRef},
+};
+use winconform_reports::{
+    Level, Verdict,
+    event::{Destination, Observation, Vantage},
+};
 
-use crate::fixture::WIN_WEBSERVER;
+use crate::{fixture::WIN_WEBSERVER, reachability::PAGE};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -50,9 +56,32 @@ async fn run(cx: Context) -> Answer {
             continue;
         }
         silent.push(format!("{pod} wrote {:?}", tail.lines().first().cloned().unwrap_or_default()));
+        if let Some(pod) = ready.pods.iter().find(|known| known.name == *pod) {
+            blame_node(&cx, pod).await;
+        }
     }
     Ok(match silent.is_empty() {
         true => Verdict::Passed(format!("{} logs show `{LINE}`", ready.logs.len())),
         false => Verdict::Failed(format!("no `{LINE}` in the logs: {}", silent.join("; "))),
     })
+}
+
+/// A server that answers has written its line: what lost it is the node's. One that does not may never have begun.
+async fn blame_node(cx: &Context, pod: &PodRef) {
+    let probe = HttpProbe {
+        from: pod.clone(),
+        vantage: Vantage::WindowsPod,
+        aim: Aim::page(Destination::WindowsPodSameNode, &pod.ip, 80, Some(pod.node.clone())),
+        expect: PAGE,
+        connections: 1,
+        settle: Some(cx.budgets().inside(Budget::Datapath)),
+    };
+    if cx.try_out(&[probe]).await.iter().any(|probed| probed.cell.answered > 0) {
+        cx.observe(Observation::Node {
+            node: pod.node.clone(),
+            what: "the log of a container that answers".to_owned(),
+            expected: "whole".to_owned(),
+            found: format!("without its first line (pod {})", pod.name),
+        });
+    }
 }

@@ -12,6 +12,13 @@ pub(super) fn read<B>(request: &Request<B>, user: &str) -> ApiRequest {
     ApiRequest { user_agent: agent, user, ..read_path(request.method(), request.uri().path(), query) }
 }
 
+/// Whether a request sends an object as JSON, all at once.
+pub(super) fn sends_json<B>(request: &Request<B>) -> bool {
+    let header = |name| request.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
+    let json = header(header::CONTENT_TYPE).is_some_and(|kind| kind.contains("json"));
+    json && header(header::UPGRADE).is_none()
+}
+
 fn read_path(method: &Method, path: &str, query: &str) -> ApiRequest {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let rest = match parts.as_slice() {

@@ -211,7 +211,10 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::testing::host;
-    use crate::command::testing::{FakeLink, execute, windows};
+    use crate::{
+        command::testing::{FakeLink, execute, windows},
+        fault::Fault,
+    };
 
     #[tokio::test]
     async fn the_runtime_lists_sandboxes_and_running_containers_as_crictl_does() {
@@ -231,6 +234,23 @@ mod tests {
         assert_eq!(quiet.stdout, format!("{}\n", "5a".repeat(32)));
         let unknown = execute(&session, &["crictl", "frob"], "").await;
         assert_eq!((unknown.stdout.as_str(), unknown.code), ("No help topic for 'frob'\n", 3));
+    }
+
+    #[tokio::test]
+    async fn a_fault_reaches_programs_that_a_shell_starts_and_leaves_the_others_alone() {
+        let (session, _) = host();
+        session.faults.inject(
+            Fault::parse(
+                "{ apiVersion: winconform/v1, kind: Fault, name: f, summary: F., effects: [ command: { programs: \"crictl * ps *\", stdout: \"gone\\n\" } ] }",
+                "f",
+            )
+            .unwrap(),
+        );
+        let line = r"crictl -r npipe:////./pipe/containerd-containerd ps -o json && C:\k\crictl.exe -r x pods -q";
+        let done = execute(&session, &["cmd", "/s", "/c", line], "").await;
+        assert_eq!(done.stdout, format!("gone\r\n{}\n", "5a".repeat(32)));
+        let counter = &session.faults.counters()[0];
+        assert_eq!((counter.considered, counter.applied), (1, 1));
     }
 
     #[tokio::test]

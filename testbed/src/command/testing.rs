@@ -132,6 +132,7 @@ fn session(system: System, user: &str, env: Environment, kit: super::Kit, link: 
         },
         clock: Clock::new(0.0),
         faults: FaultBoard::default(),
+        pod: pod(None),
         meter: Meter::new(Allowance { cores: 4.0, memory: Some(800 << 20), idle_cores: 0.0, idle_memory: 0 }),
         machine: None,
     }
@@ -159,6 +160,12 @@ pub(crate) fn member(link: FakeLink) -> Session {
 }
 
 fn membership(spec: Option<CredentialSpec>, link: &FakeLink) -> Member {
+    let pod = pod(spec.as_ref());
+    Member::new(Some(Directory::default()), spec, Arc::new(link.clone()), FaultBoard::default(), pod)
+}
+
+/// The pod that all of these are in.
+fn pod(spec: Option<&CredentialSpec>) -> Arc<PodFacts> {
     let node = Arc::new(NodeFacts {
         name: "win-0".into(),
         os: Os::Windows,
@@ -169,7 +176,7 @@ fn membership(spec: Option<CredentialSpec>, link: &FakeLink) -> Member {
         internal_ip: [10, 240, 0, 10].into(),
         external_ip: None,
     });
-    let pod = PodFacts {
+    Arc::new(PodFacts {
         namespace: "default".into(),
         name: "web-0".into(),
         uid: "web-0".into(),
@@ -180,12 +187,11 @@ fn membership(spec: Option<CredentialSpec>, link: &FakeLink) -> Member {
         labels: BTreeMap::new(),
         service_account: "default".into(),
         run_as_user: None,
-        gmsa: spec.as_ref().map(|spec| spec.account.clone()),
+        gmsa: spec.map(|spec| spec.account.clone()),
         runtime_class: None,
         ordinal: 1,
         started: std::time::Instant::now(),
-    };
-    Member::new(Some(Directory::default()), spec, Arc::new(link.clone()), FaultBoard::default(), Arc::new(pod))
+    })
 }
 
 /// What a command wrote, and its exit code.

@@ -1,5 +1,7 @@
 //! Requests and identities, as admission, API and identity effects see them.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::{
@@ -71,22 +73,26 @@ impl ObjectSelector {
     pub fn matches(&self, review: &Review<'_>) -> bool {
         let label =
             |key: &String| review.object.pointer("/metadata/labels").and_then(|labels| labels.get(key)?.as_str());
-        let field = |pointer: &String| match review.object.pointer(pointer) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        };
         self.resources.iter().any(|resource| resource == "*" || *resource == review.resource)
             && review.operation.is_some_and(|operation| self.operations.contains(&operation))
             && allows(self.namespace.as_ref(), &review.namespace)
             && allows(self.name.as_ref(), &review.name)
             && allows(self.user.as_ref(), &review.user)
             && self.labels.iter().all(|(key, wanted)| label(key).is_some_and(|own| wanted.matches(own)))
-            && self.fields.iter().all(|(pointer, wanted)| {
-                let own = field(pointer);
-                if own.is_empty() { wanted.mean_none() } else { wanted.matches(&own) }
-            })
+            && have(&self.fields, Some(review.object))
     }
+}
+
+/// Whether an object has all of these fields; one that is not there is as good as empty.
+fn have(fields: &BTreeMap<String, Patterns>, object: Option<&Value>) -> bool {
+    fields.iter().all(|(pointer, wanted)| {
+        let own = match object.and_then(|object| object.pointer(pointer)) {
+            Some(Value::String(text)) => text.clone(),
+            Some(Value::Null) | None => String::new(),
+            Some(other) => other.to_string(),
+        };
+        if own.is_empty() { wanted.mean_none() } else { wanted.matches(&own) }
+    })
 }
 
 /// A request to the API server.
@@ -104,6 +110,8 @@ pub struct ApiRequest {
     pub user_agent: String,
     /// Who asks; empty where only the API server could tell.
     pub user: String,
+    /// What is sent; none where nobody looked, or it is no JSON.
+    pub body: Option<Value>,
 }
 
 impl RequestSelector {
@@ -119,6 +127,7 @@ impl RequestSelector {
             && optional(&self.name, &request.name)
             && allows(self.user_agent.as_ref(), &request.user_agent)
             && allows(self.user.as_ref(), &request.user)
+            && have(&self.fields, request.body.as_ref())
     }
 }
 

@@ -14,8 +14,8 @@ use super::{
     Fault,
     asked::{ApiRequest, Review, Who},
     effect::{
-        AdmissionEffect, Answer, ApiEffect, Broken, CommandEffect, Effect, Identity, IdentityEffect, ImageEffect,
-        NodeEffect, NodeEffects, PodEffect, Rewrite, Stage, Transfer, WrongBackend,
+        AdmissionEffect, Answer, ApiEffect, CommandEffect, Effect, Ending, Identity, IdentityEffect, ImageEffect,
+        LogEffect, NodeEffect, NodeEffects, ObjectEffect, PodEffect, Rewrite, Search, Stage, Transfer, WrongBackend,
     },
     flow::{Flow, Happening, Subject},
     scope::{Memory, Scope, Slot},
@@ -86,7 +86,7 @@ pub struct Mark {
 #[derive(Debug, Clone, Default)]
 pub struct Ruling {
     /// How it ends instead, by the first effect that says so.
-    pub broken: Option<(Broken, Mark)>,
+    pub ends: Option<(Ending, Mark)>,
     /// How much longer it takes, one entry per effect.
     pub delays: Vec<(Duration, Mark)>,
     /// Which source the other end sees, by the first effect that says so.
@@ -312,6 +312,7 @@ impl FaultBoard {
         self.ask(|effect, scope, mark| {
             if let Effect::Command(effect) = effect
                 && found.is_none()
+                && effect.programs.is_none()
                 && fits(effect)
                 && scope.pod(Slot::Subject, &effect.pods, pod)
                 && scope.bites(&effect.when, || Subject::of_pod(pod))
@@ -320,6 +321,60 @@ impl FaultBoard {
             }
         });
         found
+    }
+
+    /// What goes wrong with a program in `pod`, whoever starts it, by its name and arguments. It counts as applied when
+    /// that is said.
+    #[must_use]
+    pub fn program(&self, pod: &PodFacts, line: &str) -> Option<(CommandEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Command(effect) = effect
+                && found.is_none()
+                && effect.programs.as_ref().is_some_and(|programs| programs.matches(line))
+                && scope.pod(Slot::Subject, &effect.pods, pod)
+                && scope.bites(&effect.when, || Subject::of_pod(pod))
+            {
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// What becomes of a line that a container of `pod` writes, if it is not just kept. It counts as applied when that
+    /// is said.
+    #[must_use]
+    pub fn log(&self, pod: &PodFacts, line: &str) -> Option<(LogEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Log(effect) = effect
+                && found.is_none()
+                && effect.lines.as_ref().is_none_or(|lines| lines.matches(line))
+                && scope.pod(Slot::Subject, &effect.pods, pod)
+                && scope.bites(&effect.when, || Subject::of_pod(pod))
+            {
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// The objects that faults in force want in the cluster, each with the effect that brings it.
+    pub(crate) fn objects(&self) -> Vec<(ObjectEffect, Mark)> {
+        let mut wanted = Vec::new();
+        self.ask(|effect, scope, mark| {
+            if let Effect::Object(effect) = effect
+                && scope.would_bite(&effect.when, true, Subject::default)
+            {
+                wanted.push(((**effect).clone(), mark));
+            }
+        });
+        wanted
+    }
+
+    /// Notes that something came along that an effect is about.
+    pub(crate) fn considered(&self, mark: Mark) {
+        self.remember(mark, |memory| memory.considered += 1);
     }
 
     /// What is wrong with whom a container is, of these outcomes, if anything. It counts as applied when that is said.
@@ -366,6 +421,14 @@ impl FaultBoard {
             _ => None,
         });
         own.collect()
+    }
+
+    /// Whether a fault in force looks at what clients send to the API server.
+    #[must_use]
+    pub fn reads_requests(&self) -> bool {
+        let state = self.state();
+        let mut effects = state.faults.iter().flat_map(|injected| &injected.fault.effects);
+        effects.any(|effect| matches!(effect, Effect::Api(effect) if effect.reads_bodies()))
     }
 
     /// What goes wrong with a request to the API server, if anything. It counts as applied when that is said.
@@ -418,7 +481,7 @@ impl FaultBoard {
                 && scope.bites(&effect.when, || flow.subject())
             {
                 ruling.delays.extend(effect.delay.map(|span| (span.0, mark)));
-                ruling.broken = ruling.broken.or(effect.outcome.map(|outcome| (outcome, mark)));
+                ruling.ends = ruling.ends.or(effect.outcome.map(|outcome| (outcome, mark)));
                 ruling.source = ruling.source.or(effect.source.map(|source| (source, mark)));
                 if ruling.transfer.is_none() {
                     ruling.transfer = effect.transfer.clone().map(|transfer| (transfer, mark));
@@ -434,6 +497,7 @@ impl FaultBoard {
         let mut ruling = NameRuling::default();
         self.ask(|effect, scope, mark| {
             if let Effect::Dns(effect) = effect
+                && effect.search.is_none()
                 && effect.names.as_ref().is_none_or(|wanted| names.iter().any(|name| wanted.matches(name)))
                 && scope.origin(&effect.from, source)
                 && scope.bites(&effect.when, || Subject {
@@ -450,13 +514,38 @@ impl FaultBoard {
         ruling
     }
 
+    /// By which list a name is completed, if not by the usual one. It counts as applied when that is said.
+    #[must_use]
+    pub fn search(&self, source: &Source, names: &[String]) -> Option<(Search, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Dns(effect) = effect
+                && let Some(search) = &effect.search
+                && found.is_none()
+                && effect.names.as_ref().is_none_or(|wanted| names.iter().any(|name| wanted.matches(name)))
+                && scope.origin(&effect.from, source)
+                && scope.bites(&effect.when, || Subject {
+                    counted_by: names.first().cloned().unwrap_or_default(),
+                    ..Subject::of_source(source)
+                })
+            {
+                found = Some((search.clone(), mark));
+            }
+        });
+        found
+    }
+
     /// Notes that an effect changed an outcome.
     pub(crate) fn applied(&self, mark: Mark) {
+        self.remember(mark, |memory| memory.applied += 1);
+    }
+
+    fn remember(&self, mark: Mark, note: impl FnOnce(&mut Memory)) {
         let mut state = self.state();
         if let Some(injected) = state.faults.iter_mut().find(|injected| injected.serial == mark.serial)
             && let Some(memory) = injected.memories.get_mut(mark.effect)
         {
-            memory.applied += 1;
+            note(memory);
         }
     }
 

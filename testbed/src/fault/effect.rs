@@ -7,14 +7,16 @@ pub use self::{
     admission::{Admission, AdmissionEffect, FailurePolicy, ObjectSelector, Operation},
     api::{ApiEffect, Loss, RequestSelector, WatchLoss},
     command::{CommandEffect, Transport},
-    dns::{Answer, DnsEffect},
+    dns::{Answer, DnsEffect, Search},
     identity::{Identity, IdentityEffect, TrustStatus},
     image::ImageEffect,
+    log::LogEffect,
     network::{
-        Broken, Destination, Direction, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol, Rewrite,
-        Stop, Transfer, Vantage, Vantages, WrongBackend,
+        Broken, Destination, Direction, Ending, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol,
+        Rewrite, Stop, Transfer, Vantage, Vantages, WrongBackend,
     },
     node::{Condition, ConditionStatus, EventKind, EventText, KubeletApi, NodeEffect, NodeEffects, NodeInfo},
+    object::ObjectEffect,
     pod::{Outcome, PodEffect, Stage},
 };
 use super::when::When;
@@ -25,8 +27,10 @@ mod command;
 mod dns;
 mod identity;
 mod image;
+mod log;
 mod network;
 mod node;
+mod object;
 mod pod;
 
 /// One thing that is wrong, and where.
@@ -41,6 +45,8 @@ pub enum Effect {
     Image(Box<ImageEffect>),
     /// What commands run in containers do.
     Command(Box<CommandEffect>),
+    /// What becomes of what containers write.
+    Log(Box<LogEffect>),
     /// How connections end.
     Network(Box<NetworkEffect>),
     /// What names resolve to.
@@ -51,12 +57,14 @@ pub enum Effect {
     Api(Box<ApiEffect>),
     /// Whom containers are, to Windows and to the domain.
     Identity(Box<IdentityEffect>),
+    /// What else there is in the cluster.
+    Object(Box<ObjectEffect>),
 }
 
 impl Effect {
     /// The names that a fault file gives to the kinds of effect.
-    pub const NAMES: [&'static str; 9] =
-        ["node", "pod", "image", "command", "network", "dns", "admission", "api", "identity"];
+    pub const NAMES: [&'static str; 11] =
+        ["node", "pod", "image", "command", "log", "network", "dns", "admission", "api", "identity", "object"];
 
     /// What a fault file calls this kind of effect.
     #[must_use]
@@ -66,11 +74,13 @@ impl Effect {
             Self::Pod(_) => "pod",
             Self::Image(_) => "image",
             Self::Command(_) => "command",
+            Self::Log(_) => "log",
             Self::Network(_) => "network",
             Self::Dns(_) => "dns",
             Self::Admission(_) => "admission",
             Self::Api(_) => "api",
             Self::Identity(_) => "identity",
+            Self::Object(_) => "object",
         }
     }
 
@@ -82,11 +92,13 @@ impl Effect {
             Self::Pod(effect) => &effect.when,
             Self::Image(effect) => &effect.when,
             Self::Command(effect) => &effect.when,
+            Self::Log(effect) => &effect.when,
             Self::Network(effect) => &effect.when,
             Self::Dns(effect) => &effect.when,
             Self::Admission(effect) => &effect.when,
             Self::Api(effect) => &effect.when,
             Self::Identity(effect) => &effect.when,
+            Self::Object(effect) => &effect.when,
         }
     }
 }

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::{
     effect::{
-        Admission, AdmissionEffect, ApiEffect, Effect, Identity, IdentityEffect, NetworkEffect, NodeEffect, NodeInfo,
-        Outcome, PodEffect, Stage, Transport,
+        Admission, AdmissionEffect, ApiEffect, CommandEffect, DnsEffect, Effect, Identity, IdentityEffect,
+        NetworkEffect, NodeEffect, NodeInfo, ObjectEffect, Outcome, PodEffect, Stage, Transport,
     },
     file::Fault,
     select::PodSelector,
@@ -44,44 +44,71 @@ fn check_effect(effect: &Effect) -> Result<(), String> {
         Effect::Node(effect) => check_node(effect),
         Effect::Pod(effect) => check_selector(&effect.pods).and_then(|()| check_pod(effect)),
         Effect::Image(effect) => {
-            let ways = [effect.missing, effect.os_version.is_some(), effect.error.is_some()];
+            let ways = [effect.missing, effect.any_version, effect.os_version.is_some(), effect.error.is_some()];
             match ways.into_iter().filter(|way| *way).count() {
-                0 if effect.delay.is_none() => changes_nothing("`missing`, `osVersion`, `error` or `delay`"),
+                0 if effect.delay.is_none() => {
+                    changes_nothing("`missing`, `osVersion`, `anyVersion`, `error` or `delay`")
+                }
                 0 | 1 => Ok(()),
-                _ => Err("`missing`, `osVersion` and `error` exclude each other".into()),
+                _ => Err("`missing`, `osVersion`, `anyVersion` and `error` exclude each other".into()),
             }
         }
-        Effect::Command(effect) => {
+        Effect::Command(effect) => check_selector(&effect.pods).and_then(|()| check_command(effect)),
+        Effect::Log(effect) => {
             check_selector(&effect.pods)?;
-            let answers = effect.stdout.is_some() || effect.stderr.is_some() || effect.exit_code.is_some();
-            if !answers && !effect.hang && effect.delay.is_none() && effect.transport.is_none() {
-                return changes_nothing("`stdout`, `stderr`, `exitCode`, `hang`, `delay` or `transport`");
+            match (effect.lost, effect.delay) {
+                (false, None) => changes_nothing("`lost` or `delay`"),
+                (true, Some(_)) => Err("a line that is lost comes at no time".into()),
+                _ => Ok(()),
             }
-            let cuts = matches!(effect.transport, Some(Transport::LostInTheMiddle | Transport::OutputCut));
-            if effect.after.is_some() && !cuts {
-                return Err("`after` is for `transport: lostInTheMiddle` and `outputCut`".into());
-            }
-            if effect.hang && answers {
-                return Err("a command that hangs has no output and no exit code".into());
-            }
-            Ok(())
         }
         Effect::Network(effect) => {
             check_selector(&effect.from.pod)?;
             check_selector(&effect.to.pod)?;
             check_network(effect)
         }
-        Effect::Dns(effect) => {
-            check_selector(&effect.from.pod)?;
-            if effect.answer.is_none() && effect.delay.is_none() {
-                return changes_nothing("`answer` or `delay`");
-            }
-            Ok(())
-        }
+        Effect::Dns(effect) => check_selector(&effect.from.pod).and_then(|()| check_dns(effect)),
         Effect::Admission(effect) => check_admission(effect),
         Effect::Api(effect) => check_api(effect),
         Effect::Identity(effect) => check_selector(&effect.pods).and_then(|()| check_identity(effect)),
+        Effect::Object(effect) => check_object(effect),
     }
+}
+
+fn check_command(effect: &CommandEffect) -> Result<(), String> {
+    let answers = effect.stdout.is_some() || effect.stderr.is_some() || effect.exit_code.is_some();
+    if !answers && !effect.hang && effect.delay.is_none() && effect.transport.is_none() {
+        return changes_nothing("`stdout`, `stderr`, `exitCode`, `hang`, `delay` or `transport`");
+    }
+    let cuts = matches!(effect.transport, Some(Transport::LostInTheMiddle | Transport::OutputCut));
+    if effect.after.is_some() && !cuts {
+        return Err("`after` is for `transport: lostInTheMiddle` and `outputCut`".into());
+    }
+    if effect.hang && answers {
+        return Err("a command that hangs has no output and no exit code".into());
+    }
+    if effect.programs.is_some() && (effect.commands.is_some() || effect.transport.is_some()) {
+        return Err("`programs` goes without `commands`, and without `transport`, which is of whole commands".into());
+    }
+    Ok(())
+}
+
+fn check_dns(effect: &DnsEffect) -> Result<(), String> {
+    let answers = effect.answer.is_some() || effect.delay.is_some();
+    match effect.search {
+        None if !answers => changes_nothing("`answer`, `delay` or `search`"),
+        Some(_) if answers => Err("`search` goes into an effect of its own".into()),
+        _ => Ok(()),
+    }
+}
+
+fn check_object(effect: &ObjectEffect) -> Result<(), String> {
+    for pointer in ["/apiVersion", "/kind", "/metadata/name"] {
+        if effect.text(pointer).is_empty() {
+            return Err(format!("its manifest has no {}", pointer.trim_start_matches('/').replace('/', ".")));
+        }
+    }
+    Ok(())
 }
 
 fn changes_nothing(choices: &str) -> Result<(), String> {
@@ -178,18 +205,26 @@ fn check_identity(effect: &IdentityEffect) -> Result<(), String> {
 }
 
 fn check_api(effect: &ApiEffect) -> Result<(), String> {
-    let ways = [effect.status.is_some(), effect.connection.is_some(), effect.watch.is_some()];
+    let ways = [effect.status.is_some(), effect.connection.is_some(), effect.watch.is_some(), effect.patch.is_some()];
     match ways.into_iter().filter(|way| *way).count() {
-        0 if effect.delay.is_none() => changes_nothing("`status`, `connection`, `watch` or `delay`"),
+        0 if effect.delay.is_none() => changes_nothing("`status`, `connection`, `watch`, `patch` or `delay`"),
         0 | 1 if effect.status.is_none() && (effect.message.is_some() || effect.retry_after.is_some()) => {
             Err("`message` and `retryAfter` are for a `status`".into())
         }
         _ if effect.status.is_some_and(|status| !(400..=599).contains(&status)) => {
             Err("`status` is an HTTP code from 400 to 599".into())
         }
+        0 | 1 if effect.patch.as_ref().is_some_and(|patch| json_patch(patch).is_none()) => {
+            Err("`patch` is a list of steps of a JSON Patch (`op`, `path`, `value`)".into())
+        }
         0 | 1 => Ok(()),
-        _ => Err("`status`, `connection` and `watch` exclude each other".into()),
+        _ => Err("`status`, `connection`, `watch` and `patch` exclude each other".into()),
     }
+}
+
+/// The steps as a JSON Patch, where they are one.
+fn json_patch(steps: &[serde_json::Value]) -> Option<json_patch::Patch> {
+    serde_json::from_value(serde_json::Value::Array(steps.to_vec())).ok()
 }
 
 fn check_node(effect: &NodeEffect) -> Result<(), String> {

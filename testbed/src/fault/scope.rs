@@ -256,10 +256,11 @@ impl Scope<'_> {
         let slots: [(Slot, Option<&PodSelector>); 2] = match effect {
             Effect::Pod(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Command(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
+            Effect::Log(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Identity(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Network(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, Some(&effect.to.pod))],
             Effect::Dns(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, None)],
-            Effect::Node(_) | Effect::Image(_) | Effect::Admission(_) | Effect::Api(_) => {
+            Effect::Node(_) | Effect::Image(_) | Effect::Admission(_) | Effect::Api(_) | Effect::Object(_) => {
                 [(Slot::Subject, None), (Slot::To, None)]
             }
         };

@@ -93,6 +93,15 @@ fn a_broken_file_is_refused_with_line_and_reason() {
         refused(&with("  - api: { connection: cut, retryAfter: 1 }")),
         refused(&with("  - api: { status: 200 }")),
         refused(&with("  - node: { resources: { pods: many } }")),
+        refused(&with("  - command: { programs: 'curl *', commands: '*', hang: true }")),
+        refused(&with("  - command: { programs: 'curl *', transport: statusLost }")),
+        refused(&with("  - log: { lines: '*' }")),
+        refused(&with("  - log: { lost: true, delay: 1s }")),
+        refused(&with("  - image: { anyVersion: true, missing: true }")),
+        refused(&with("  - dns: { search: whole, delay: 1s }")),
+        refused(&with("  - api: { patch: [{ op: frob }] }")),
+        refused(&with("  - api: { patch: [{ op: remove, path: /a }], status: 503 }")),
+        refused(&with("  - object: { manifest: { apiVersion: v1, kind: Namespace, metadata: {} } }")),
         refused(&with("  - identity: { outcome: userUnknown, accounts: webapp01 }")),
         refused(&with("  - identity: { outcome: trustLost, status: 1311 }")),
         refused(&with("  - identity: { outcome: shareDenied, user: SYSTEM }")),
@@ -196,6 +205,50 @@ fn images_and_commands_are_selected_by_pattern() {
     let argv = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
     assert!(board.command(&pod("a", &node), &argv("cmd /c nltest /sc_verify:x")).is_some());
     assert!(board.command(&pod("a", &node), &argv("whoami")).is_none());
+}
+
+#[test]
+fn programs_are_selected_apart_from_whole_commands_and_lines_by_what_they_say() {
+    let board = FaultBoard::default();
+    board.inject(fault(
+        "  - command: { programs: 'crictl * ps *', exitCode: 1 }
+  - log: { pods: { namespace: shop }, lines: '!Listening*', lost: true }",
+    ));
+    let pod = pod("a", &node("win-0"));
+    let argv = ["crictl", "-r", "x", "ps", "-o"].map(str::to_owned);
+    assert!(board.command(&pod, &argv).is_none());
+    assert!(board.program(&pod, "crictl -r x ps -o json").is_some());
+    assert!(board.program(&pod, "crictl -r x pods").is_none());
+    assert!(board.log(&pod, "Listening at http://*:80/").is_none());
+    assert!(board.log(&pod, "GET /").is_some_and(|(effect, _)| effect.lost));
+}
+
+#[test]
+fn requests_are_selected_by_what_they_send() {
+    let board = FaultBoard::default();
+    assert!(!board.reads_requests());
+    board.inject(fault("  - api: { requests: { fields: { /spec/runtimeClassName: '*-missing' } }, status: 500 }"));
+    assert!(board.reads_requests());
+    let asked = |body| board.api(&ApiRequest { body, ..ApiRequest::default() }, false).is_some();
+    assert!(asked(Some(serde_json::json!({"spec": {"runtimeClassName": "a-missing"}}))));
+    assert!(!asked(Some(serde_json::json!({"spec": {"runtimeClassName": "a"}}))));
+    assert!(!asked(None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn objects_are_wanted_while_their_effect_is_in_force() {
+    let board = FaultBoard::new(Clock::new(1.0));
+    board.inject(fault(
+        "  - object:
+      when: { start: 10s, end: 20s }
+      manifest: { apiVersion: v1, kind: Namespace, metadata: { name: other } }",
+    ));
+    let mut wanted = vec![board.objects().len()];
+    for _ in 0..2 {
+        tokio::time::advance(std::time::Duration::from_secs(10)).await;
+        wanted.push(board.objects().len());
+    }
+    assert_eq!(wanted, [0, 1, 0]);
 }
 
 #[test]

@@ -43,8 +43,12 @@ pub(super) enum Fate {
 }
 
 impl Fate {
-    fn is(&self, broken: Broken) -> bool {
-        matches!(self, Self::Broken(own) if *own == broken)
+    fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Open(own, _), Self::Open(other, _)) => own == other,
+            (Self::Broken(own), Self::Broken(other)) => own == other,
+            _ => false,
+        }
     }
 }
 
@@ -59,18 +63,15 @@ impl Inner {
         let mut flow = self.flow(from, path, protocol);
         let target = if path.service.is_some() { self.choose(from, path, &flow) } else { Ok(path.to) };
         flow.end = target.map(|address| self.members.end_at(address)).unwrap_or_default();
-        let healthy = match target {
-            _ if self.is_dropped(from, path, protocol) => Fate::Broken(Broken::Dropped),
-            Err(broken) => Fate::Broken(broken),
-            Ok(address) => self.answer(address, protocol),
+        let unhindered = target.map_or_else(Fate::Broken, |address| self.answer(address, protocol));
+        let healthy = match self.is_dropped(from, path, protocol) {
+            true => Fate::Broken(Broken::Dropped),
+            false => unhindered.clone(),
         };
         let client = client_address(from, path);
         let round_trip = round_trip(&flow);
-        self.rule(
-            self.faults.network(&flow),
-            Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy, transfer: None },
-            &flow,
-        )
+        let attempt = Attempt { delay: Duration::ZERO, round_trip, client, fate: healthy, transfer: None };
+        self.rule(self.faults.network(&flow), attempt, unhindered, &flow)
     }
 
     /// The flow as far as it is known before a backend is chosen.
@@ -165,17 +166,19 @@ impl Inner {
         }
     }
 
-    /// Applies what the faults say, and tells them what it changed.
-    pub(super) fn rule(&self, ruling: Ruling, mut attempt: Attempt, flow: &Flow) -> Attempt {
+    /// Applies what the faults say, and tells them what it changed. `unhindered` is what would come of the attempt if
+    /// nothing on the way kept it back.
+    fn rule(&self, ruling: Ruling, mut attempt: Attempt, unhindered: Fate, flow: &Flow) -> Attempt {
         for (delay, mark) in ruling.delays {
             attempt.delay += delay;
             self.faults.applied(mark);
         }
-        if let Some((broken, mark)) = ruling.broken
-            && !attempt.fate.is(broken)
-        {
-            attempt.fate = Fate::Broken(broken);
-            self.faults.applied(mark);
+        if let Some((ending, mark)) = ruling.ends {
+            let fate = ending.broken().map_or(unhindered, Fate::Broken);
+            if !attempt.fate.is_like(&fate) {
+                attempt.fate = fate;
+                self.faults.applied(mark);
+            }
         }
         if matches!(attempt.fate, Fate::Open(_, Some(_))) {
             attempt.transfer = ruling.transfer;

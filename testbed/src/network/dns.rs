@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::{CLUSTER_DOMAIN, DNS_SERVER, DnsError, Inner, ServiceTable, Source, attempt::Fate, path::Path};
 use crate::{
-    fault::{Answer, Broken, Kind, Protocol, ServiceName},
+    fault::{Answer, Broken, Kind, Protocol, Search, ServiceName},
     shape::Os,
 };
 
@@ -34,19 +34,31 @@ pub(crate) fn search_list(namespace: &str, os: Os, partial_names: bool) -> Vec<S
     all.into_iter().take(known).collect()
 }
 
+/// The suffixes that `search` gives the pods of a namespace.
+pub(crate) fn suffixes(search: &Search, namespace: &str) -> Vec<String> {
+    match search {
+        Search::Whole => search_list(namespace, Os::Linux, true),
+        Search::None => Vec::new(),
+        Search::Suffixes(suffixes) => suffixes.clone(),
+    }
+}
+
 /// The full names that a resolver asks for, in order.
 ///
 /// Linux pods complete names with all of [`search_list`] and `ndots:5`. Windows pods take every name with a dot as
 /// complete (kubernetes.io, DNS for Services and Pods, "DNS resolution on Windows nodes"), unless that limitation is
-/// lifted. Whoever is not in a pod has no cluster suffix.
-fn candidates(from: &Source, name: &str, partial_names: bool) -> Vec<String> {
+/// lifted. Whoever is not in a pod has no cluster suffix. A fault may give another list.
+fn candidates(from: &Source, name: &str, partial_names: bool, search: Option<&Search>) -> Vec<String> {
+    let partial_names = partial_names || search == Some(&Search::Whole);
     let name = name.to_ascii_lowercase();
     if let Some(full) = name.strip_suffix('.') {
         return vec![full.to_owned()];
     }
     let Some(pod) = from.pod().filter(|pod| !pod.host_network) else { return vec![name] };
     let os = pod.node.os;
-    let searched = search_list(&pod.namespace, os, partial_names).into_iter().map(|suffix| format!("{name}.{suffix}"));
+    let list = search
+        .map_or_else(|| search_list(&pod.namespace, os, partial_names), |search| suffixes(search, &pod.namespace));
+    let searched = list.into_iter().map(|suffix| format!("{name}.{suffix}"));
     let complete = match os {
         Os::Windows if !partial_names && name.contains('.') => return vec![name],
         Os::Windows => false,
@@ -59,7 +71,7 @@ fn candidates(from: &Source, name: &str, partial_names: bool) -> Vec<String> {
 impl Inner {
     /// Asks the DNS server at `server`, or the usual one, for a name.
     pub(super) fn question(&self, from: &Source, server: Option<Ipv4Addr>, name: &str) -> Outcome {
-        let candidates = candidates(from, name, self.features.partial_names);
+        let mut candidates = candidates(from, name, self.features.partial_names, None);
         let (delay, reached) = match self.resolver(from, server) {
             Some(path) => {
                 let attempt = self.attempt_on(from, &path, Protocol::Udp);
@@ -69,7 +81,7 @@ impl Inner {
             None => (std::time::Duration::ZERO, Fate::Open(SocketAddrV4::new(DNS_SERVER, 53), None)),
         };
         let healthy = match reached {
-            Fate::Open(..) => self.records(from, &candidates).ok_or(DnsError::NoSuchName),
+            Fate::Open(..) => self.found(from, name, &mut candidates),
             Fate::Broken(Broken::Refused | Broken::Reset) => Err(DnsError::ServerFailure),
             Fate::Broken(Broken::Dropped | Broken::NoRoute | Broken::Silent) => Err(DnsError::TimedOut),
         };
@@ -79,6 +91,20 @@ impl Inner {
             self.rule_name(from, name, candidates, &mut outcome);
         }
         outcome
+    }
+
+    /// The answer to a question that reached the server, by the list that completes it for this source.
+    fn found(&self, from: &Source, name: &str, candidates: &mut Vec<String>) -> Result<Resolved, DnsError> {
+        let answer = |candidates: &[String]| self.records(from, candidates).ok_or(DnsError::NoSuchName);
+        let usual = answer(candidates.as_slice());
+        let names: Vec<_> = std::iter::once(name.to_ascii_lowercase()).chain(candidates.iter().cloned()).collect();
+        let Some((search, mark)) = self.faults.search(from, &names) else { return usual };
+        *candidates = self::candidates(from, name, self.features.partial_names, Some(&search));
+        let changed = answer(candidates.as_slice());
+        if changed != usual {
+            self.applied(mark);
+        }
+        changed
     }
 
     /// Lets the DNS effects in force change an answer that came.

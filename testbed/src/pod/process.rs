@@ -19,10 +19,14 @@ use super::{
     volume::Volumes,
 };
 use crate::{
-    command::{self, Adapter, Exit, Files, HostFiles, Io, Link, Machine, Meter, NetworkLink, Session, Stdin, System},
+    clock::Clock,
+    command::{
+        self, Adapter, Chunk, Exit, Files, HostFiles, Io, Link, Machine, Meter, NetworkLink, Session, Stdin, System,
+    },
     directory::Member,
+    fault::FaultBoard,
     image::{self, Image},
-    network::search_list,
+    network::{PodFacts, Source, search_list, suffixes},
     node::NodeMachine,
     shape::Os,
 };
@@ -136,14 +140,16 @@ pub(super) async fn configure(
                 false => format!("vEthernet ({}_vxlan0)", cell.sandbox_id()),
             },
             address: facts.ip,
-            search: match facts.host_network {
-                true => Vec::new(),
-                false => search_list(&facts.namespace, os, world.shape.features.partial_names),
+            search: match world.faults.search(&Source::Pod(facts.clone()), &[]) {
+                _ if facts.host_network => Vec::new(),
+                Some((search, _)) => suffixes(&search, &facts.namespace),
+                None => search_list(&facts.namespace, os, world.shape.features.partial_names),
             },
             dns_server: DNS_SERVER,
         },
         clock: world.clock.clone(),
         faults: world.faults.clone(),
+        pod: facts.clone(),
         meter: Meter::new(resources::allowance(container, &cell.host.shape)),
         machine,
     };
@@ -199,6 +205,7 @@ impl Process {
     /// Starts it; what it writes goes into `log`.
     pub(super) fn start(prepared: Prepared, log: Arc<Log>) -> Self {
         let Prepared { session, argv } = prepared;
+        let scribe = Scribe { faults: session.faults.clone(), clock: session.clock.clone(), pod: session.pod.clone() };
         let obeys = obeys(&session.system, &argv);
         let kill = CancellationToken::new();
         let (io, mut output) = Io::followed(Stdin::Empty);
@@ -218,7 +225,7 @@ impl Process {
                 tokio::select! {
                     biased;
                     chunk = output.recv() => match chunk {
-                        Some(chunk) => log.append(&chunk),
+                        Some(chunk) => scribe.write(&log, &chunk).await,
                         None => break,
                     },
                     () = ended.cancelled() => break,
@@ -260,6 +267,32 @@ impl Drop for Process {
     }
 }
 
+/// The runtime's part that puts what a process writes into its log.
+struct Scribe {
+    faults: FaultBoard,
+    clock: Clock,
+    pod: Arc<PodFacts>,
+}
+
+impl Scribe {
+    /// Writes line by line, as far as faults let it.
+    async fn write(&self, log: &Log, chunk: &Chunk) {
+        for line in chunk.bytes.split_inclusive(|&byte| byte == b'\n') {
+            let text = String::from_utf8_lossy(line);
+            if let Some((effect, mark)) = self.faults.log(&self.pod, text.trim_end()) {
+                self.faults.applied(mark);
+                if effect.lost {
+                    continue;
+                }
+                if let Some(delay) = effect.delay {
+                    self.clock.pass(delay.0).await;
+                }
+            }
+            log.append(&Chunk { stream: chunk.stream, bytes: chunk.bytes.slice_ref(line) });
+        }
+    }
+}
+
 /// What a process ends with when it is asked to; `None` when it does not listen.
 ///
 /// The first process of a Linux container gets only the signals that it handles
@@ -272,5 +305,31 @@ fn obeys(system: &System, argv: &[String]) -> Option<Exit> {
         "pause" => Some(0),
         "agnhost" => Some(2),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::{
+        command::{Stream, testing},
+        fault::Fault,
+    };
+
+    #[tokio::test]
+    async fn a_fault_keeps_lines_out_of_a_log() {
+        let session = testing::windows(testing::FakeLink::default());
+        let fault = "{ apiVersion: winconform/v1, kind: Fault, name: f, summary: F., effects: [ log: { lines: \"*secret*\", lost: true } ] }";
+        session.faults.inject(Fault::parse(fault, "f").unwrap());
+        let scribe = Scribe { faults: session.faults.clone(), clock: session.clock.clone(), pod: session.pod.clone() };
+        let log = Log::default();
+        let bytes = Bytes::from_static(b"one\r\nsecret\r\ntwo");
+        scribe.write(&log, &Chunk { stream: Stream::Out, bytes }).await;
+        log.close();
+        let lines: Vec<_> = log.since(0).0.into_iter().map(|line| line.bytes).collect();
+        assert_eq!(lines, [&b"one\r\n"[..], b"two"]);
+        assert_eq!(session.faults.counters()[0].applied, 1);
     }
 }

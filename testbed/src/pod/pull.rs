@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     fault::ImageEffect,
-    image::{self, Image, PullError},
+    image::{self, HostPlatform, Image, PullError},
     node::Kind,
 };
 
@@ -77,9 +77,15 @@ fn fail(cell: &Cell, slot: Slot, name: &str, failure: &Failure) {
 
 async fn attempt(cell: &Cell, slot: Slot, container: &Container, name: &str) -> Result<Pulled, Failure> {
     let host = &cell.host;
-    let found = image::find(name, &host.platform());
     let (effect, mark) = host.world.faults.image(name, &host.facts).unzip();
     let applied = || mark.into_iter().for_each(|mark| host.world.faults.applied(mark));
+    let found = image::find(name, &host.platform()).or_else(|error| match &effect {
+        Some(ImageEffect { any_version: true, .. }) => {
+            let tolerant = HostPlatform { version: None, ..host.platform() };
+            image::find(name, &tolerant).inspect(|_| applied())
+        }
+        _ => Err(error),
+    });
     let policy = container.image_pull_policy.as_deref().unwrap_or("IfNotPresent");
     let present = found.as_ref().is_ok_and(|image| host.images.has(&image.name));
     if policy == "Never" && !present {

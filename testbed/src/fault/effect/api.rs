@@ -1,5 +1,7 @@
 //! What can go wrong with requests to the API server.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -25,6 +27,9 @@ pub struct ApiEffect {
     /// How many seconds the answer asks to wait (`Retry-After`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after: Option<u32>,
+    /// What the client sends is changed by this JSON Patch on its way; where it does not fit, nothing is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub patch: Option<Vec<serde_json::Value>>,
     /// The answer takes this much longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
@@ -34,6 +39,14 @@ pub struct ApiEffect {
     /// What becomes of watches, running ones included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub watch: Option<WatchLoss>,
+}
+
+impl ApiEffect {
+    /// Whether it looks at what clients send.
+    #[must_use]
+    pub fn reads_bodies(&self) -> bool {
+        self.patch.is_some() || !self.requests.fields.is_empty()
+    }
 }
 
 /// Which requests. Every constraint must hold.
@@ -58,6 +71,9 @@ pub struct RequestSelector {
     /// By who asks (`system:kube-scheduler`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user: Option<Patterns>,
+    /// By fields of what is sent, each a JSON pointer (`/spec/runtimeClassName`); a field that is not there fits only `""`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub fields: BTreeMap<String, Patterns>,
 }
 
 impl RequestSelector {

@@ -14,6 +14,10 @@ pub struct CommandEffect {
     /// Which commands, by their words joined with spaces (`*nltest*`); all when left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Patterns>,
+    /// Instead of whole commands, the programs that run, those that shells start too: by their names without folder
+    /// and `.exe`, and their arguments (`crictl * ps *`).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub programs: Option<Patterns>,
     /// When and how often.
     #[serde(skip_serializing_if = "When::is_always")]
     pub when: When,

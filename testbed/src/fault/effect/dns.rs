@@ -26,6 +26,21 @@ pub struct DnsEffect {
     /// How much longer the answer takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
+    /// By which list the resolver completes names, in an effect of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
+}
+
+/// How a resolver completes the names that it is asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Search {
+    /// With every suffix of the cluster, names with dots too, as on Linux.
+    Whole,
+    /// Not at all: every name is taken for complete.
+    None,
+    /// With these suffixes instead of the cluster's.
+    Suffixes(Vec<String>),
 }
 
 /// A DNS server's answer.

@@ -22,6 +22,9 @@ pub struct ImageEffect {
     /// The image says that it was made for this Windows version (`10.0.17763.8511`).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub os_version: Option<String>,
+    /// The runtime takes the image whatever Windows version it was made for, and it runs, as under Hyper-V isolation.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub any_version: bool,
     /// The pull fails with this text.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

@@ -29,7 +29,7 @@ pub struct NetworkEffect {
     pub when: When,
     /// How the attempt ends instead.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub outcome: Option<Broken>,
+    pub outcome: Option<Ending>,
     /// How much longer connecting takes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delay: Option<Span>,
@@ -205,10 +205,10 @@ pub enum Protocol {
     Icmp,
 }
 
-/// How an attempt ends instead of connecting.
+/// How an attempt ends, whatever it would have come to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum Broken {
+pub enum Ending {
     /// Nothing answers.
     Dropped,
     /// The destination refuses.
@@ -216,6 +216,38 @@ pub enum Broken {
     /// The connection is cut while it is made.
     Reset,
     /// The source has no route ("General failure").
+    NoRoute,
+    /// The connection opens and nothing is ever said on it.
+    Silent,
+    /// It reaches what listens there, though a healthy network would not let it: documented limitations are lifted.
+    Opens,
+}
+
+impl Ending {
+    /// How it fails; none where it does not.
+    #[must_use]
+    pub fn broken(self) -> Option<Broken> {
+        match self {
+            Self::Dropped => Some(Broken::Dropped),
+            Self::Refused => Some(Broken::Refused),
+            Self::Reset => Some(Broken::Reset),
+            Self::NoRoute => Some(Broken::NoRoute),
+            Self::Silent => Some(Broken::Silent),
+            Self::Opens => None,
+        }
+    }
+}
+
+/// How an attempt fails: see [`Ending`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Broken {
+    /// Nothing answers.
+    Dropped,
+    /// The destination refuses.
+    Refused,
+    /// The connection is cut while it is made.
+    Reset,
+    /// The source has no route.
     NoRoute,
     /// The connection opens and nothing is ever said on it.
     Silent,

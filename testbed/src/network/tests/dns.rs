@@ -34,6 +34,24 @@ async fn where_that_limitation_is_lifted_windows_completes_a_name_with_a_dot_too
 }
 
 #[tokio::test]
+async fn a_fault_gives_a_resolver_another_list_of_suffixes() {
+    let town = Town::new();
+    let from = town.pod("client-0");
+    let found = Ok(vec![*WEB.ip()]);
+    town.break_it("  - dns: { from: { vantage: pod }, search: whole }");
+    assert_eq!(resolve(&town, &from, "web.shop").await, found);
+    assert_eq!(resolve(&town, &from, "web").await, found);
+    assert_eq!(town.counts(), (2, 1), "a bare name is found anyway");
+    town.break_it("  - dns: { search: none }");
+    assert_eq!(resolve(&town, &from, "web").await, Err(DnsError::NoSuchName));
+    assert_eq!(resolve(&town, &from, "web.shop.svc.cluster.local").await, found);
+    assert_eq!(town.counts(), (2, 1));
+    town.break_it("  - dns: { search: { suffixes: [shop.svc.cluster.local, example.org] } }");
+    assert_eq!(resolve(&town, &town.pod("linux-client"), "web").await, found);
+    assert_eq!(resolve(&town, &town.pod("linux-client"), "web.shop").await, Err(DnsError::NoSuchName));
+}
+
+#[tokio::test]
 async fn who_is_not_in_a_pod_knows_no_cluster_names() {
     let mut town = Town::new();
     town.start("host-pod", "win-0", true);

@@ -18,6 +18,23 @@ async fn each_outcome_ends_a_connection_in_its_own_way() {
     assert!(town.who(&from, to).await.is_ok(), "healed at once");
 }
 
+#[tokio::test]
+async fn a_connection_that_a_healthy_network_would_not_let_through_can_open() {
+    let town = Town::new();
+    let host = town.node("win-0");
+    assert_eq!(town.who(&host, WEB).await, Err(ConnectError::TimedOut), "the documented limitation");
+    town.break_it(
+        "  - network: { from: { vantage: node, node: { os: windows } }, to: { kind: service }, outcome: opens }",
+    );
+    assert!(town.who(&host, WEB).await.is_ok());
+    assert_eq!(town.counts(), (1, 1));
+    town.break_it("  - network: { outcome: opens }");
+    assert!(town.who(&town.pod("client-0"), WEB).await.is_ok(), "it would anyway");
+    let nobody = SocketAddrV4::new(Ipv4Addr::new(10, 244, 9, 9), 80);
+    assert!(town.who(&host, nobody).await.is_err(), "nothing listens there");
+    assert_eq!(town.counts(), (2, 0));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_silent_connection_opens_and_says_nothing() {
     let town = Town::new();
