@@ -57,16 +57,18 @@ async fn run(cx: Context) -> Answer {
         return Ok(Verdict::Failed(wrong));
     }
     // The Deployment's count follows its pods by a moment.
-    let counted = cx.wait(&format!("deployment {slug}"), || {
-        let ready = cx.deployments().peek(|deployments| {
-            deployments.get(cx.namespace(), &slug).and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
-        });
-        match ready.and_then(|ready| usize::try_from(ready).ok()) {
-            Some(REPLICAS) => Look::Ready(()),
-            other => Look::NotYet(Budget::Api, format!("it counts {} ready replicas", other.unwrap_or(0))),
-        }
-    });
-    match counted.await {
+    let counted = cx
+        .wait(&format!("deployment {slug}"), || {
+            let ready = cx.deployments().peek(|deployments| {
+                deployments.get(cx.namespace(), &slug).and_then(|deployment| deployment.status.as_ref()?.ready_replicas)
+            });
+            match ready.and_then(|ready| usize::try_from(ready).ok()) {
+                Some(REPLICAS) => Look::Ready(()),
+                other => Look::NotYet(Budget::Api, format!("it counts {} ready replicas", other.unwrap_or(0))),
+            }
+        })
+        .await;
+    match counted {
         Ok(()) => Ok(Verdict::Passed(format!("{REPLICAS} pods listed, and the Deployment counts them ready"))),
         // The pods run, and whoever should have counted them did not.
         Err(error @ WaitError::TimedOut { .. }) => {
