@@ -88,8 +88,15 @@ impl Patient {
         for check in checks {
             line += &format!(" --check {check}");
         }
-        if checks.iter().any(|check| check.starts_with("lifecycle/")) {
+        let asked = |name: &str| checks.iter().any(|check| check.starts_with(name));
+        if asked("lifecycle/") {
             line += " --allow-disruptive --target 10.0.26100"; // a reboot takes its time, and one shows it
+        }
+        if asked("placement/windows-nodes-tainted") {
+            line += " --expect-taint"; // who does not know it cannot miss it
+        }
+        if asked("nodes/system-pods-stable") {
+            line += " --check nodes/answers"; // it looks at what happens while others are asked
         }
         let home = Home::new();
         let done = home.run(&line);

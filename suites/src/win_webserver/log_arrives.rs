@@ -60,7 +60,7 @@ async fn run(cx: Context) -> Answer {
             )));
         };
         let from = Instant::now();
-        if tail.until(cx.budgets().of(Budget::Start), |tail| !tail.arrived(&nonce).is_empty()).await {
+        if tail.until(cx.budgets().of(Budget::Api), |tail| !tail.arrived(&nonce).is_empty()).await {
             slowest = slowest.max(Some(from.elapsed()));
         } else if let Some(trouble) = tail.trouble() {
             return Ok(Verdict::Undetermined(format!("the log of {} could not be read: {trouble}", pod.name)));

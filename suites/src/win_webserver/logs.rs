@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use futures::future::join_all;
 use winconform_harness::{
     Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
     probe::{Aim, HttpProbe, PodRef},
+    run::LogTail,
 };
 use winconform_reports::{
     Level, Verdict,
@@ -26,7 +28,7 @@ pub(super) const CHECK: Check = Check {
     uses: &[Use::ready(&WIN_WEBSERVER)],
     creates: &[],
     claims: Claims::NONE,
-    budget: Duration::from_secs(240),
+    budget: Duration::from_secs(600),
     disruptive: false,
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
@@ -43,11 +45,12 @@ const LINE: &str = "Listening at http://*:80/";
 
 async fn run(cx: Context) -> Answer {
     let ready = cx.ready(&WIN_WEBSERVER)?;
+    let shows = async |tail: &LogTail| {
+        tail.until(cx.budgets().of(Budget::Start), |tail| tail.lines().iter().any(|line| line.contains(LINE))).await
+    };
+    let shown = join_all(ready.logs.values().map(shows)).await;
     let mut silent = Vec::new();
-    for (pod, tail) in &ready.logs {
-        let found = tail
-            .until(cx.budgets().of(Budget::Start), |tail| tail.lines().iter().any(|line| line.contains(LINE)))
-            .await;
+    for ((pod, tail), found) in ready.logs.iter().zip(shown) {
         let read = match tail.trouble().filter(|_| !found) {
             Some(trouble) => Err(Trouble::Unexpected(format!("the log of {pod} could not be read: {trouble}"))),
             None => Ok(found),
