@@ -91,11 +91,12 @@ impl Patient {
         for check in checks {
             line += &format!(" --check {check}");
         }
-        if asked("lifecycle/") {
+        let run = fault.run.clone().unwrap_or_default();
+        if run.allow_disruptive {
             line += " --allow-disruptive --target 10.0.26100"; // a reboot takes its time, and one shows it
         }
-        if asked("placement/windows-nodes-tainted") {
-            line += " --expect-taint"; // who does not know it cannot miss it
+        if let Some(taint) = run.expect_taint {
+            line += &format!(" --expect-taint={taint}");
         }
         if asked("nodes/system-pods-stable") {
             line += " --check nodes/answers"; // it looks at what happens while others are asked
