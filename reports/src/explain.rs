@@ -62,7 +62,7 @@ const RULES: &[Rule] = &[
     Rule { what: "names are not found", spreads: true, find: dns::dead },
     Rule { what: "a node port is dead", spreads: false, find: node_port::dead },
     Rule { what: "a load balancer leads nowhere", spreads: false, find: load_balancer::dead },
-    Rule { what: "pods do not get out of the cluster", spreads: false, find: outbound::dead },
+    Rule { what: "pods do not get out of the cluster", spreads: true, find: outbound::dead },
     Rule { what: "containers are somebody else", spreads: false, find: identity::wrong },
 ];
 

@@ -165,6 +165,13 @@ impl CurlError {
             // curl's own words, the same in every language and version.
             28 if self.line.contains("Resolving timed out") => Outcome::NoSuchName(self.line),
             _ if connected => Outcome::ConnectedOnly(self.line),
+            // Nobody refused: the packets did not even leave.
+            7 if ["No route to host", "etwork is unreachable", "etwork unreachable"]
+                .iter()
+                .any(|no| self.line.contains(no)) =>
+            {
+                Outcome::Otherwise(self.line)
+            }
             7 => Outcome::Refused(self.line),
             28 => Outcome::TimedOut(self.line),
             6 => Outcome::NoSuchName(self.line),
@@ -264,6 +271,8 @@ mod tests {
         for fields in ["000:0.000000:2.2:", "000:0.000000:2.2:127.0.0.1"] {
             assert!(matches!(one(refused, fields), Outcome::Refused(_)), "{fields}");
         }
+        let no_way = "curl: (7) Failed to connect to 10.244.5.9 port 80 after 0 ms: No route to host";
+        assert!(matches!(one(no_way, "000:0.000000:0.1:"), Outcome::Otherwise(_)));
         // After a public blog: connected, and then nothing.
         let silent = "curl: (28) Operation timed out after 1000 milliseconds with 0 bytes received";
         assert!(matches!(one(silent, "000:0.002:1.0:10.96.0.9"), Outcome::Slow(_)));

@@ -144,6 +144,13 @@ impl<'a> Facts<'a> {
         self.services.get(ip).copied().unwrap_or(address)
     }
 
+    /// The nodes that hold what is behind a Service, where its name says so: those of the target of `iis@10.0.20348.5499`.
+    pub(super) fn backed_by(&self, service: &str) -> Vec<String> {
+        let place = service.rsplit_once('@').map(|(_, place)| place);
+        let target = self.targets.iter().find(|target| place == Some(target.name.as_str()));
+        target.map(|target| target.nodes.clone()).unwrap_or_default()
+    }
+
     /// Every observation of a wrong result, with the result.
     pub(super) fn observations(&self) -> impl Iterator<Item = (&Wrong<'a>, &'a Observation)> {
         self.wrong.iter().flat_map(|wrong| wrong.finished.observations.iter().map(move |seen| (wrong, seen)))

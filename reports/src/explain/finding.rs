@@ -82,6 +82,8 @@ impl Layer {
             ServiceIp => matches!(other, Dns | NodePort | LoadBalancer | Identity),
             // A domain controller is found by its name.
             Dns => matches!(other, Identity),
+            // Domain controllers and file servers are beyond the cluster.
+            Outbound => matches!(other, Identity),
             _ => false,
         }
     }

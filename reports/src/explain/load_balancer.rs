@@ -35,6 +35,7 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
                 false => finding.or(Layer::ServiceIp, service, "the Service behind it answers nowhere"),
             };
             finding
+                .on(facts.backed_by(service))
                 .advise("kubectl describe service: events of the cloud's controller, and the health check's port")
                 .advise("on the nodes: Get-HnsPolicyList for the address; kube-proxy's log for a port that is taken")
                 .proven_by(proof(&troubled))

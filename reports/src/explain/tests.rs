@@ -247,6 +247,31 @@ fn an_account_is_not_blamed_where_the_way_to_its_domain_is_dead() {
     assert_eq!(of_another.causes(), ["service IP: win-b", "identity: webapp01"], "win-c has services and no trust");
 }
 
+#[test]
+fn an_account_is_not_blamed_where_pods_do_not_get_out_of_the_cluster() {
+    let out = |node: &str| cell(WindowsPod, node, Internet, None, 4, if node == "win-b" { 0 } else { 4 });
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/outbound", ["win-a", "win-b", "win-c"].map(out).into())
+        .saw("gmsa/secure-channel", failed(), stranger("win-b"));
+    assert_eq!(story.causes(), ["outbound: win-b"]);
+    assert_eq!(story.findings()[0].checks.len(), 2);
+}
+
+#[test]
+fn a_load_balancer_is_not_blamed_where_no_pod_behind_it_is_reached() {
+    let made =
+        ServiceMade { owner: "iis@10.0.20348.1".into(), addresses: vec!["203.0.113.9".into()], node_ports: vec![] };
+    let balancer = Cell { address: "203.0.113.9:80".into(), ..cell(Outside, "", LoadBalancer, None, 4, 0) };
+    let of_build = |node: &str| node == "win-a" || node == "win-b";
+    let story = Story::new()
+        .and(Event::ServiceMade(made))
+        .failed("reachability/pods", mesh(|from, to| of_build(from) || of_build(to)))
+        .failed("iis/load-balancer", vec![balancer]);
+    assert_eq!(story.causes(), ["pod network: 10.0.20348.1"]);
+    assert_eq!(story.findings()[0].checks.len(), 2);
+}
+
 /// What a pod was told of a name, by whom.
 fn told(node: &str, asked: NameServer, outcome: NameOutcome) -> Observation {
     let source = if node.starts_with("linux") { FromLinuxPod } else { WindowsPod };
