@@ -15,7 +15,7 @@ use winconform_reports::{
     compare::{PairingError, ReadRunError},
     history::HistoryError,
     known_failures::KnownFailuresError,
-    log::LogError,
+    log::{LogError, ReadLogsError},
     write::WriteError,
 };
 use winconform_testbed::{
@@ -96,6 +96,9 @@ pub enum CliError {
     /// The log cannot be written or read.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Logs cannot be read as one.
+    #[error(transparent)]
+    Logs(#[from] ReadLogsError),
     /// A report cannot be written.
     #[error(transparent)]
     Report(#[from] WriteError),

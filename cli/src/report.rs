@@ -1,28 +1,35 @@
-//! `winconform report`: reports again, from a run's log.
+//! `winconform report`: reports again, from the logs of one or more runs.
 
 use std::path::PathBuf;
 
 use clap::Args;
 use winconform_reports::{
-    Report, read_log,
+    Report, read_logs,
     text::{SummaryOptions, summary},
     write::{check_writable, write_report},
 };
 
-use crate::{arguments::OutputArguments, error::CliError, session::log_of, terminal::Terminal};
+use crate::{arguments::OutputArguments, error::CliError, terminal::Terminal};
 
-/// Make reports again from a run's log.
+/// Make reports again from the logs of runs.
 ///
 /// Every report is a projection of the log, so a report made today from an old
 /// log, or from the log of a run that was killed, is as good as the one made then.
+///
+/// Several logs (shards, the processes of `cargo nextest run`, runs of the same thing)
+/// become one report. What several of them asked counts as asked in several rounds: broken
+/// in one is broken, and flaky where another held. They must agree in version, policy and
+/// cluster.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
   winconform report target/winconform/latest
-  winconform report events.ndjson --report junit=report.xml --junit-dialect strict")]
+  winconform report events.ndjson --report junit=report.xml --junit-dialect strict
+  winconform report shard-1 shard-2 --report html=report.html")]
 pub struct ReportArguments {
-    /// A run's folder, or its events.ndjson.
-    log: PathBuf,
+    /// Run folders, events.ndjson files, or folders that hold either at any depth.
+    #[arg(required = true)]
+    log: Vec<PathBuf>,
     #[command(flatten)]
     output: OutputArguments,
 }
@@ -32,15 +39,14 @@ pub struct ReportArguments {
 ///
 /// # Errors
 ///
-/// When the log cannot be read, or a report not be written.
+/// When a log cannot be read, they cannot be merged, or a report not be written.
 pub fn report(arguments: ReportArguments, terminal: Terminal) -> Result<u8, CliError> {
-    let path = log_of(&arguments.log);
     let files = arguments.output.files();
     for file in &files {
         check_writable(&file.path)?;
     }
-    let log = read_log(&path)?;
-    let report = Report::from_records(&log.records);
+    let logs = read_logs(&arguments.log)?;
+    let report = Report::from_records(&logs.log.records);
     for file in &files {
         write_report(file, &report)?;
     }
@@ -49,9 +55,9 @@ pub fn report(arguments: ReportArguments, terminal: Terminal) -> Result<u8, CliE
         &SummaryOptions {
             style: terminal.style(),
             width: terminal.width(),
-            folder: path.parent().map(PathBuf::from),
+            folder: Some(logs.folder).filter(|folder| !folder.as_os_str().is_empty()),
             reports: files.into_iter().map(|file| file.path).collect(),
-            notes: log.notes,
+            notes: logs.log.notes,
         },
     ));
     Ok(0)

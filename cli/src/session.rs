@@ -31,7 +31,7 @@ use winconform_reports::{
 };
 
 pub use self::{
-    folder::{RunFolder, all_runs, log_of},
+    folder::{RunFolder, all_runs},
     introduction::{introduction, what_is_created, without_windows_nodes},
     source::{OwnTestbed, Source, own_executable, timeout_scale},
     stop::listen_for_signals,

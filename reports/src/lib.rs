@@ -85,7 +85,7 @@ pub use self::{
     event::{Event, Record},
     explain::Finding,
     id::{CheckId, Place, ResultId},
-    log::{LogWriter, read_log},
+    log::{LogWriter, read_log, read_logs},
     report::Report,
     verdict::{Level, Verdict, VerdictKind},
     write::{ReportFile, ReportFormat, check_writable, write_report},

@@ -3,8 +3,10 @@
 //! It is the only thing a run must write: every report is a projection of it. So
 //! the [writer](LogWriter) hands each line to the operating system at once (a
 //! killed process leaves all but its last line), and the [reader](read_log)
-//! takes a log that was cut anywhere.
+//! takes a log that was cut anywhere. [Several](read_logs) are [merged](merge) into one.
 
+mod find;
+mod merge;
 mod reader;
 mod writer;
 
@@ -13,6 +15,8 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 pub use self::{
+    find::{Logs, ReadLogsError, read_logs},
+    merge::{MergeError, Part, merge},
     reader::{Log, parse_log, read_log},
     writer::LogWriter,
 };

@@ -8,10 +8,7 @@ use std::{
 
 use etcetera::BaseStrategy;
 use winconform_harness::run::new_run_id;
-use winconform_reports::{
-    LogWriter,
-    log::{LOG_NAME, LogError},
-};
+use winconform_reports::{LogWriter, log::LogError};
 
 use crate::error::CliError;
 
@@ -65,12 +62,6 @@ impl RunFolder {
     pub fn log(&self) -> Arc<LogWriter> {
         self.log.clone()
     }
-}
-
-/// The log that a path names: itself, or the one in a run's folder.
-#[must_use]
-pub fn log_of(path: &Path) -> PathBuf {
-    if path.is_dir() { path.join(LOG_NAME) } else { path.to_owned() }
 }
 
 /// The folder of all runs: in the build directory inside a checkout of ours, otherwise in the user's state directory.

@@ -66,6 +66,17 @@ fn two_shards_ask_every_check_once_and_each_says_what_it_leaves_to_the_other() {
     for report in &reports {
         assert!(report.left_out.iter().any(|left_out| left_out.reason.starts_with("--shard")), "{:?}", report.left_out);
     }
+    let merged = home.run("report shard-0 shard-1 --report json=whole.json");
+    assert_eq!(merged.code, Some(0), "{merged:#?}");
+    let other_way_round = home.run("report shard-1 shard-0 --report json=again.json");
+    assert_eq!(other_way_round.code, Some(0), "{other_way_round:#?}");
+    let whole = fs::read_to_string(home.path("whole.json")).unwrap();
+    assert_eq!(whole, fs::read_to_string(home.path("again.json")).unwrap());
+    let whole: Report = serde_json::from_str(&whole).unwrap();
+    assert_eq!(asked(&whole), all);
+    assert!(!whole.left_out.iter().any(|left_out| left_out.reason.starts_with("--shard")), "{:?}", whole.left_out);
+    home.run("compare . shard-0").must_say(0, &["coverage lost"]);
+    home.run("report nothing").must_say(2, &["failed to read `nothing` as a run's log"]);
 }
 
 /// Where a pod finds its service account, below `/var/run`, which mostly is a link to `/run`.

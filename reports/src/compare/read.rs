@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::Snapshot;
 use crate::{
-    log::{LOG_NAME, LogError, parse_log},
+    log::{LOG_NAME, LogError, ReadLogsError, parse_log, read_logs},
     report::{REPORT_SCHEMA, Report},
 };
 
@@ -35,6 +35,9 @@ pub enum ReadRunError {
         #[source]
         error: LogError,
     },
+    /// The logs in a folder cannot be read as one run.
+    #[error(transparent)]
+    Logs(#[from] ReadLogsError),
     /// It is a JSON report that cannot be read.
     #[error("`{}` is a JSON report, but not one of `{REPORT_SCHEMA}` that this winconform can read", path.display())]
     Report {
@@ -55,13 +58,18 @@ pub struct ReadRun {
     pub notes: Vec<String>,
 }
 
-/// Reads a run: its folder, its log, or its JSON report.
+/// Reads a run: its folder, its log, or its JSON report; or a folder of logs that are one when merged.
 ///
 /// # Errors
 ///
 /// When there is none, or it is not of a version that this winconform reads.
 pub fn read_run(path: &Path) -> Result<ReadRun, ReadRunError> {
-    let path = if path.is_dir() { path.join(LOG_NAME) } else { path.to_owned() };
+    if path.is_dir() {
+        let log = read_logs(&[path.to_owned()])?.log;
+        let notes = log.notes.into_iter().map(|note| format!("{}: {note}", path.display())).collect();
+        return Ok(ReadRun { snapshot: Snapshot::of(&Report::from_records(&log.records)), notes });
+    }
+    let path = path.to_owned();
     let bytes = fs::read(&path).map_err(|error| ReadRunError::Unreadable { path: path.clone(), error })?;
     // A report is one JSON value over many lines, a log one value a line.
     let first_line = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();

@@ -24,8 +24,8 @@ pub(super) struct Facts<'a> {
     troubled: HashMap<&'a ResultId, Vec<Probe<'a>>>,
     /// Fixtures that could not become ready.
     failed_fixtures: Vec<&'a str>,
-    /// Whose Service an address is.
-    services: HashMap<&'a str, &'a str>,
+    /// Whose Service an address is; none where it was given out again, in another round or run.
+    services: HashMap<&'a str, Option<&'a str>>,
 }
 
 /// A result that is not as it should be.
@@ -113,7 +113,10 @@ impl<'a> Facts<'a> {
                 | Event::RoundStarted { .. }
                 | Event::NodeTold(_) => {}
                 Event::ServiceMade(made) => {
-                    facts.services.extend(made.addresses.iter().map(|address| (address.as_str(), made.owner.as_str())));
+                    for address in &made.addresses {
+                        let owner = facts.services.entry(address).or_insert(Some(&made.owner));
+                        *owner = owner.filter(|owner| *owner == made.owner);
+                    }
                 }
             }
         }
@@ -141,7 +144,7 @@ impl<'a> Facts<'a> {
     /// What a Service's address (`10.96.0.9:80`) is called: by whom it was made, where that is known.
     pub(super) fn service<'b>(&'b self, address: &'b str) -> &'b str {
         let ip = address.rsplit_once(':').map_or(address, |(ip, _)| ip.trim_matches(['[', ']']));
-        self.services.get(ip).copied().unwrap_or(address)
+        self.services.get(ip).copied().flatten().unwrap_or(address)
     }
 
     /// The nodes that hold what is behind a Service, where its name says so: those of the target of `iis@10.0.20348.5499`.

@@ -1,6 +1,10 @@
 //! Reads a log back, whole or cut.
 
-use std::{fs, path::Path};
+use std::{
+    fs::File,
+    io::{self, BufRead, BufReader},
+    path::Path,
+};
 
 use serde_json::Value;
 
@@ -21,16 +25,18 @@ pub struct Log {
 
 /// Reads a log.
 ///
-/// A last line that was cut is passed over and noted, so is an event that only a
-/// newer winconform knows. Secrets are hidden, should the log have any.
+/// A last line that was cut is passed over and noted, so are the NUL bytes that a crash
+/// or a full disk leaves at the end of a file, and an event that only a newer winconform
+/// knows. Bytes that are no UTF-8 are replaced. Secrets are hidden, should the log have any.
 ///
 /// # Errors
 ///
 /// When the file cannot be read, is no run log, has a newer schema, or has a line
 /// in its middle that is no event.
 pub fn read_log(path: &Path) -> Result<Log, LogError> {
-    let bytes = fs::read(path).map_err(|error| LogError::Read { path: path.to_owned(), error })?;
-    parse_log(&bytes)
+    let unreadable = |error| LogError::Read { path: path.to_owned(), error };
+    let file = File::open(path).map_err(unreadable)?;
+    parse(BufReader::with_capacity(1 << 16, file), unreadable)
 }
 
 /// Reads a log from memory; see [`read_log`].
@@ -39,34 +45,92 @@ pub fn read_log(path: &Path) -> Result<Log, LogError> {
 ///
 /// As [`read_log`], but for reading the file.
 pub fn parse_log(bytes: &[u8]) -> Result<Log, LogError> {
-    let mut log = Log::default();
-    if bytes.is_empty() {
-        log.notes.push("the log is empty: the run ended before it began".to_owned());
-        return Ok(log);
+    parse(bytes, |error| LogError::Read { path: "memory".into(), error })
+}
+
+/// A line at a time: a log may be larger than what is made of it.
+fn parse(mut file: impl BufRead, unreadable: impl Fn(io::Error) -> LogError) -> Result<Log, LogError> {
+    let mut reading = Reading::default();
+    let mut line = Vec::new();
+    while file.read_until(b'\n', &mut line).map_err(&unreadable)? > 0 {
+        reading.take(&line)?;
+        line.clear();
     }
-    for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
-        let whole = line.ends_with(b"\n");
+    if reading.lines == 0 {
+        reading.log.notes.push("the log is empty: the run ended before it began".to_owned());
+    }
+    Ok(reading.log)
+}
+
+#[derive(Default)]
+struct Reading {
+    log: Log,
+    /// Lines so far.
+    lines: usize,
+    /// A line that a crash left in pieces; nothing may follow it.
+    torn: Option<(usize, serde_json::Error)>,
+}
+
+impl Reading {
+    fn take(&mut self, line: &[u8]) -> Result<(), LogError> {
+        self.lines += 1;
+        let (number, whole) = (self.lines, line.ends_with(b"\n"));
         let line = line.trim_ascii();
         if line.is_empty() {
-            continue;
+            return Ok(());
         }
-        if log.records.is_empty() {
+        if self.log.records.is_empty() {
             refuse_other_schemas(line, whole)?;
         }
         match serde_json::from_slice(line) {
-            Ok(record) if may_hold_secrets(line) => log.records.push(record_without_secrets(record)),
-            Ok(record) => log.records.push(record),
-            Err(_) if !whole => log.notes.push(format!("line {} was cut and is passed over", index + 1)),
-            Err(error) => match newer_event(line) {
-                Some(name) => log.notes.push(format!(
-                    "line {}: an event that only a newer winconform knows is passed over: {name}",
-                    index + 1
-                )),
-                None => return Err(LogError::Garbage { line: index + 1, error }),
+            Ok(record) => self.keep(record, line),
+            // In a file system's journal, or in a block that never reached the disk.
+            Err(error) if line.contains(&0) => {
+                if self.torn.is_none() {
+                    self.note(number, "is torn, as a crash or a full disk leaves it: the log is cut there");
+                    self.torn = Some((number, error));
+                }
+                Ok(())
+            }
+            Err(_) if !whole => {
+                self.note(number, "was cut and is passed over");
+                Ok(())
+            }
+            Err(error) => match (newer_event(line), repaired(line)) {
+                (Some(name), _) => {
+                    let notes = &mut self.log.notes;
+                    notes.push(format!(
+                        "line {number}: an event that only a newer winconform knows is passed over: {name}"
+                    ));
+                    Ok(())
+                }
+                (None, Some((record, line))) => {
+                    self.note(number, "has bytes that are no UTF-8; they are replaced");
+                    self.keep(record, line.as_bytes())
+                }
+                (None, None) => Err(LogError::Garbage { line: number, error }),
             },
         }
     }
-    Ok(log)
+
+    fn keep(&mut self, record: Record, line: &[u8]) -> Result<(), LogError> {
+        if let Some((line, error)) = self.torn.take() {
+            return Err(LogError::Garbage { line, error });
+        }
+        self.log.records.push(if may_hold_secrets(line) { record_without_secrets(record) } else { record });
+        Ok(())
+    }
+
+    fn note(&mut self, line: usize, what: &str) {
+        self.log.notes.push(format!("line {line} {what}"));
+    }
+}
+
+/// The record of a line that is sound but for bytes that are no UTF-8.
+fn repaired(line: &[u8]) -> Option<(Record, String)> {
+    str::from_utf8(line).err()?;
+    let line = String::from_utf8_lossy(line).into_owned();
+    serde_json::from_str(&line).ok().map(|record| (record, line))
 }
 
 /// Looks at the first line before anything is made of it: a log of another schema
@@ -202,6 +266,27 @@ mod tests {
         for other in ["hello", "hello\n", "{}\n", "[1]\n", "<xml/>\n", "{\"ms\":0}\n", "\0\0"] {
             assert!(matches!(parse_log(other.as_bytes()), Err(LogError::NotALog)), "{other:?}");
         }
+    }
+
+    #[test]
+    fn zeros_at_the_end_are_a_cut_and_in_the_middle_are_a_loss() {
+        let log = two_lines();
+        for tail in ["\0\0\0", "\0\0\0\n", "\0\n\0\0\n", "{\"ms\":9,\"ev\0\0\n", "\0\0\"left\":[]}}}\n", "\0{\"ms\":9"]
+        {
+            let read = parse_log((log.clone() + tail).as_bytes()).unwrap();
+            assert_eq!((read.records.len(), read.notes.len()), (2, 1), "{tail:?}: {:?}", read.notes);
+            assert!(read.notes[0].starts_with("line 3 "), "{:?}", read.notes);
+        }
+        let hole = log.clone() + "\0\0\0\n" + &log;
+        assert!(matches!(parse_log(hole.as_bytes()), Err(LogError::Garbage { line: 3, .. })));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_replaced_and_said() {
+        let (before, after) = two_lines().split_once('ü').map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
+        let log = parse_log(&[before.as_bytes(), b"\xff\xc3", after.as_bytes()].concat()).unwrap();
+        assert_eq!(log.records[1].event, Event::CleanedUp { left: vec!["\u{fffd}\u{fffd}".into()] });
+        assert_eq!(log.notes, ["line 2 has bytes that are no UTF-8; they are replaced"]);
     }
 
     proptest! {

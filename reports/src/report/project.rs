@@ -259,7 +259,9 @@ impl<'a> Story<'a> {
         let (core, _) = sum_up(core_weighed, core_left_out || aborted.is_some());
         let started = self.started;
         let testbed = started.and_then(|started| started.testbed.clone());
-        let critical_path_s = self.end.map(|end| seconds(end.critical_path_ms));
+        // Logs that were merged have none in common.
+        let with_path = self.end.filter(|end| end.critical_path_ms > 0);
+        let critical_path_s = with_path.map(|end| seconds(end.critical_path_ms));
         let wall_s = seconds(self.end.map_or(self.last_ms, |end| end.wall_ms));
         Run {
             id: started.map(|started| started.run.clone()).unwrap_or_default(),

@@ -10,7 +10,10 @@ use std::{collections::BTreeMap, fmt::Write as _, path::Path, sync::Arc, time::D
 
 use futures::future::join_all;
 use tokio::sync::{Mutex, OnceCell};
-use winconform_reports::{Chain, event::Evidence};
+use winconform_reports::{
+    Chain, Event,
+    event::{Evidence, NodeTold},
+};
 
 use super::{FILE_LIMIT, cut, without_secrets, write};
 use crate::{
@@ -44,12 +47,11 @@ const QUESTIONS: &[(&str, &str, &[&str])] = &[
         ],
     ),
     ("events.txt", "newest system events", &["wevtutil", "qe", "System", "/c:60", "/rd:true", "/f:text"]),
-    (
-        "updates.txt",
-        "installed updates",
-        &["powershell", "-NoProfile", "-Command", "Get-HotFix | Format-Table -AutoSize"],
-    ),
+    (UPDATES, "installed updates", &["powershell", "-NoProfile", "-Command", "Get-HotFix | Format-Table -AutoSize"]),
 ];
+
+/// The file of which a comparison wants to know more than that it is there.
+const UPDATES: &str = "updates.txt";
 
 /// What was collected of each node so far.
 #[derive(Debug, Default)]
@@ -82,6 +84,11 @@ async fn of_node(stage: &Stage, node: &str, folder: &Path) -> Vec<Evidence> {
         let host = host.clone();
         async move {
             let text = ask(stage, &host, command).await;
+            if let (&UPDATES, updates) = (file, updates_in(&text))
+                && !updates.is_empty()
+            {
+                stage.journal.emit(Event::NodeTold(NodeTold { node: node.to_owned(), updates }));
+            }
             let path = Path::new("evidence/nodes").join(node).join(file);
             let path = write(folder, &path, cut(&without_secrets(&text), FILE_LIMIT)).await;
             Evidence { title: format!("{what} of {node}"), path, excerpt: None }
@@ -113,4 +120,28 @@ async fn ask(stage: &Stage, host: &PodRef, command: &[&str]) -> String {
         Err(error) => writeln!(text, "(not answered: {})", Chain(&error)),
     };
     text.replace("\r\n", "\n")
+}
+
+/// The updates that a table of `Get-HotFix` lists: `KB5034439`.
+fn updates_in(table: &str) -> Vec<String> {
+    let is_update = |word: &&str| {
+        word.strip_prefix("KB").is_some_and(|number| !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit()))
+    };
+    table.split_whitespace().filter(is_update).map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_read_from_the_table_that_windows_prints() {
+        let table = "> powershell -NoProfile -Command Get-HotFix | Format-Table -AutoSize\n\n\
+            Source     Description     HotFixID  InstalledBy          InstalledOn\n\
+            ------     -----------     --------  -----------          -----------\n\
+            WIN-2022-0 Security Update KB5034439 NT AUTHORITY\\SYSTEM 1/9/2026 12:00:00 AM\n\
+            WIN-2022-0 Update          KB5066139 NT AUTHORITY\\SYSTEM 9/9/2026 12:00:00 AM\n\nexit code 0\n";
+        assert_eq!(updates_in(table), ["KB5034439", "KB5066139"]);
+        assert!(updates_in("(not answered: KBxyz, the node is silent)").is_empty());
+    }
 }
