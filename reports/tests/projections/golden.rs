@@ -91,6 +91,11 @@ fn the_markdown_of_a_healthy_run() {
 }
 
 #[test]
+fn the_summary_of_a_step_on_github() {
+    insta::assert_snapshot!(rendered(ReportFormat::GithubSummary, &recorded("mixed.ndjson").0));
+}
+
+#[test]
 fn the_annotations_of_a_job() {
     insta::assert_snapshot!(annotations(&recorded("mixed.ndjson").0));
 }

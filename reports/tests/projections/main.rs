@@ -7,7 +7,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a panic fails the test; the lint exempts tests, not what they share")]
 
+mod comparing;
+mod consumers;
 mod golden;
+mod hostile;
 mod published_schema;
 
 use std::path::{Path, PathBuf};
