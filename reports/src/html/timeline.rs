@@ -18,6 +18,9 @@ use crate::{
 /// Rows of the picture; the longest are shown.
 const ROWS: usize = 120;
 
+/// Bars of a row that run at one time stand below each other, this many deep.
+const DEEP: usize = 6;
+
 /// A row of the picture.
 struct Lane {
     name: String,
@@ -60,7 +63,8 @@ pub(super) fn section(report: &Report, grid: &Grid<'_>) -> Option<Section> {
         b.critical.cmp(&a.critical).then(length(b).total_cmp(&length(a)))
     });
     lanes.truncate(ROWS);
-    lanes.sort_by(|a, b| a.begin().total_cmp(&b.begin()).then(a.end().total_cmp(&b.end())));
+    // A fixture, then its pods, which start with it.
+    lanes.sort_by(|a, b| a.begin().total_cmp(&b.begin()).then(a.kind.cmp(b.kind)).then(a.end().total_cmp(&b.end())));
     let whole = lanes.iter().map(Lane::end).fold(report.run.wall_s, f64::max).max(0.001);
     let picture = html! {
         div.timeline {
@@ -126,16 +130,16 @@ fn fixtures(report: &Report) -> Vec<Lane> {
     report.fixtures.iter().filter_map(lane).collect()
 }
 
-/// Pods of fixtures start with their fixture; each phase is a bar.
+/// Pods start with what owns them in their round; each phase is a bar. Of a check only the first start is known.
 fn pods(report: &Report) -> Vec<Lane> {
-    let starts: std::collections::HashMap<&str, f64> = report
+    let starts: std::collections::HashMap<(&str, u32), f64> = report
         .fixtures
         .iter()
-        .filter_map(|fixture| Some((fixture.name.as_str(), fixture.started_s?)))
-        .chain(report.results.iter().filter_map(|result| Some((result.id.as_str(), result.started_s?))))
+        .filter_map(|fixture| Some(((fixture.name.as_str(), fixture.round), fixture.started_s?)))
+        .chain(report.results.iter().filter_map(|result| Some(((result.id.as_str(), 1), result.started_s?))))
         .collect();
     let lane = |pod: &crate::event::PodTimeline| {
-        let mut at = *starts.get(pod.owner.as_str())?;
+        let mut at = *starts.get(&(pod.owner.as_str(), pod.round))?;
         let bars = pod.phases.iter().enumerate().map(|(place, Phase { name, ms })| {
             let from = at;
             at += std::time::Duration::from_millis(*ms).as_secs_f64();
@@ -185,6 +189,8 @@ fn bar(from: f64, to: f64, class: &str, words: String) -> Bar {
 
 fn row(lane: &Lane, whole: f64) -> Markup {
     let words: Vec<String> = lane.bars.iter().take(12).map(|bar| bar.words.clone()).collect();
+    let levels = levels(&lane.bars);
+    let deep = levels.iter().max().map_or(1, |deepest| deepest + 1);
     html! {
         li class={ "lane " (lane.kind) } {
             span.name {
@@ -194,10 +200,13 @@ fn row(lane: &Lane, whole: f64) -> Markup {
                     None => (lane.name),
                 }
             }
-            span.track aria-hidden="true" {
-                @for bar in &lane.bars {
+            span.track aria-hidden="true" style=[(deep > 1).then(|| format!("--deep:{deep}"))] {
+                @for (bar, level) in lane.bars.iter().zip(&levels) {
                     i class=(bar.class) title=(bar.words)
-                        style={ "left:" (share(bar.from, whole)) ";width:" (share(bar.to - bar.from, whole)) } {}
+                        style={
+                            "left:" (share(bar.from, whole)) ";width:" (share(bar.to - bar.from, whole))
+                            @if *level > 0 { ";--level:" (level) }
+                        } {}
                 }
             }
             span.sr {
@@ -205,6 +214,24 @@ fn row(lane: &Lane, whole: f64) -> Markup {
             }
         }
     }
+}
+
+/// How far below the first each bar stands, so that none covers another.
+fn levels(bars: &[Bar]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..bars.len()).collect();
+    order.sort_by(|one, other| bars[*one].from.total_cmp(&bars[*other].from));
+    let mut ends: Vec<f64> = Vec::new();
+    let mut levels = vec![0; bars.len()];
+    for place in order {
+        let bar = &bars[place];
+        let level = ends.iter().position(|end| *end <= bar.from).unwrap_or(ends.len()).min(DEEP - 1);
+        match ends.get_mut(level) {
+            Some(end) => *end = end.max(bar.to),
+            None => ends.push(bar.to),
+        }
+        levels[place] = level;
+    }
+    levels
 }
 
 /// At most six round numbers along the axis.
@@ -222,6 +249,15 @@ fn tick_words(tick: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bars_that_run_at_one_time_stand_below_each_other() {
+        let bars =
+            |ends: &[(f64, f64)]| ends.iter().map(|(from, to)| bar(*from, *to, "", String::new())).collect::<Vec<_>>();
+        assert_eq!(levels(&bars(&[(0.0, 1.0), (1.0, 2.0), (2.0, 3.0)])), [0, 0, 0]);
+        assert_eq!(levels(&bars(&[(1.0, 4.0), (0.0, 2.0), (2.0, 3.0)])), [1, 0, 0]);
+        assert_eq!(levels(&bars(&[(0.0, 1.0); 9])), [0, 1, 2, 3, 4, 5, 5, 5, 5]);
+    }
 
     #[test]
     fn an_axis_has_a_few_round_numbers() {
