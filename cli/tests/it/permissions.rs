@@ -8,7 +8,7 @@ use winconform_harness::{
     cluster::{Cluster, ConnectOptions, Permission, missing_permissions, permissions_of},
     run::Selection,
 };
-use winconform_reports::{Report, VerdictKind, disposition::Profile, read_log};
+use winconform_reports::{Report, VerdictKind, disposition::Profile, read_log, report::CheckResult};
 
 use crate::{
     access::{apply, kubeconfig_for, server, token_of},
@@ -104,9 +104,9 @@ fn whatever_is_taken_out_of_the_role_is_named_before_anything_is_created() {
         let out = format!("run-{user}");
         home.run(&format!("run --kubeconfig {kubeconfig} --context {user} --suite gmsa --out {out}"));
         let report = Report::from_records(&read_log(&home.path(&out).join("events.ndjson")).unwrap().records);
-        let said = |result: &&winconform_reports::report::CheckResult| {
-            result.verdict == VerdictKind::Undetermined && result.reason.contains(&lacked.to_string())
-        };
+        let named = format!("{} ({})", lacked.target(), lacked.verb);
+        let said =
+            |result: &&CheckResult| result.verdict == VerdictKind::Undetermined && result.reason.contains(&named);
         let silent: Vec<_> = report.results.iter().filter(|result| !said(result)).map(|result| &result.id).collect();
         let expected: &[&str] = if lacked.verb == "use" { &["gmsa/crd-and-webhook"] } else { &[] };
         assert_eq!(silent, expected, "{lacked}");

@@ -140,15 +140,15 @@ impl Asked {
     const GIVEN: &str = "wc-given";
     const REFUSED: &str = "wc-refused";
 
-    /// One process for each size, so that nothing is left of the one before. No quotes but single ones, which need no
-    /// escaping on the way to a Windows process.
-    fn command(megabytes: u32) -> Vec<String> {
-        let script = format!(
-            "try {{ $a = [byte[]]::new({megabytes}MB); '{} ' + $a.Length }} catch {{ '{} ' + $_.FullyQualifiedErrorId }}",
+    /// One process for each size, so that nothing is left of the one before. Nothing in it is special to cmd, and no
+    /// quotes but single ones, which need no escaping on the way to a Windows process.
+    fn line(megabytes: u32) -> String {
+        format!(
+            "powershell.exe -NoProfile -Command try {{ $a = [byte[]]::new({megabytes}MB); '{} ' + $a.Length }} \
+             catch {{ '{} ' + $_.FullyQualifiedErrorId }}",
             Self::GIVEN,
             Self::REFUSED
-        );
-        ["powershell.exe", "-NoProfile", "-Command", &script].map(str::to_owned).into()
+        )
     }
 
     fn read(output: &str, error: &str) -> Self {
@@ -164,7 +164,7 @@ impl Asked {
 }
 
 async fn ask(cx: &Context, pod: &PodRef, megabytes: u32) -> Result<Asked, Trouble> {
-    let output = cx.exec(pod, &Asked::command(megabytes), Duration::from_secs(60)).await?;
+    let output = cx.ask(pod, &Asked::line(megabytes), Duration::from_secs(60)).await?;
     Ok(Asked::read(&output.stdout, &output.stderr))
 }
 
@@ -382,7 +382,7 @@ mod tests {
         ] {
             assert_eq!(Asked::read(output, "it would not start"), read, "{output}");
         }
-        assert!(!Asked::command(FITS).join(" ").contains('"'));
+        assert!(!Asked::line(FITS).contains(['"', '&', '|', '<', '>', '^', '%']));
     }
 
     #[test]
