@@ -38,6 +38,9 @@ pub enum Budget {
     LoadBalancer,
     /// A node is back from a reboot: Windows installs updates on the way.
     Reboot,
+    /// What a container uses shows in the statistics. Kubelets sample every 10 s, metrics servers ask
+    /// them every 15 to 60 s, and need two answers.
+    Statistics,
 }
 
 impl Budget {
@@ -60,6 +63,7 @@ impl Budget {
             Self::Heartbeat => "heartbeat",
             Self::LoadBalancer => "load balancer",
             Self::Reboot => "reboot",
+            Self::Statistics => "statistics",
         }
     }
 
@@ -82,6 +86,7 @@ impl Budget {
             Self::Heartbeat => 45,
             Self::LoadBalancer => 300,
             Self::Reboot => 20 * 60,
+            Self::Statistics => 240,
         })
     }
 }

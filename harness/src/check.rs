@@ -50,6 +50,10 @@ pub struct Check {
     pub budget: Duration,
     /// Whether it disturbs the cluster, so that it runs only with `--allow-disruptive`.
     pub disruptive: bool,
+    /// What it asks of the API server beyond its objects; without leave for that it cannot be asked.
+    pub asks: &'static [Permission],
+    /// What it looks at where it may; where it may not, it says so and goes without.
+    pub looks_at: &'static [Permission],
     /// What `winconform explain` says of it besides.
     pub explain: Explain,
     /// Asks.
@@ -206,13 +210,13 @@ impl Check {
     }
 
     /// What it needs to be allowed to do beyond what every run needs: the verbs on its
-    /// fixtures and on its own objects, and speaking with the pods among them.
+    /// fixtures and on its own objects, speaking with the pods among them, and what it asks besides.
     #[must_use]
     pub fn permissions(&self) -> Vec<Permission> {
         let fixtures = self.uses.iter().map(|needed| &needed.fixture.manifest);
         let shared = fixtures.flat_map(objects_of).map(|object| (object, false));
         let own = self.creates.iter().flat_map(objects_of).map(|object| (object, true));
-        let mut needed = Vec::new();
+        let mut needed = self.asks.to_vec();
         for (object, is_own) in shared.chain(own) {
             needed.extend(permissions_on(&object, is_own));
             if object.pod_spec().is_some() {

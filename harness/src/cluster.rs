@@ -8,6 +8,7 @@ mod objects;
 mod permissions;
 mod proxy;
 mod requests;
+mod statistics;
 mod surroundings;
 mod windows_build;
 
@@ -16,11 +17,12 @@ pub use self::{
     client::{Cluster, ConnectError, ConnectOptions},
     credentials::CredentialError,
     facts::{BUILD_LABEL, Facts, NodeFacts, ObserveError, Os, Taint, TaintError, Target},
-    permissions::{Permission, PermissionError, missing_permissions, permissions_of, required_permissions},
+    permissions::{Permission, PermissionError, may, missing_permissions, permissions_of, required_permissions},
     requests::Requests,
+    statistics::{METRICS_ASKS, Reading, Sample, Statistics},
     windows_build::{KernelVersion, Product, product_of},
 };
 pub(crate) use self::{
     objects::{Created, create, create_written, delete, written},
-    permissions::{may, sorted},
+    permissions::sorted,
 };

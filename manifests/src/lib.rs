@@ -116,6 +116,8 @@ manifests! {
     WINDOWS_HOST = "fixtures/windows-host.yaml";
     /// A Windows pod to probe from and to, and the canary of its node.
     WINDOWS_POD = "fixtures/windows-pod.yaml";
+    /// Two pods with the limits and requests of the guide's IIS: one waits, one computes.
+    IIS_RESOURCES_APPLIED = "checks/iis/resources-applied.yaml";
     /// A pod that names its user.
     RUN_AS_USER_POD_LEVEL = "checks/run-as-user/pod-level.yaml";
     /// A pod whose container names another user than it does.

@@ -4,7 +4,10 @@
 //! Nothing of Active Directory is ever made: the suite uses a credential spec that the
 //! cluster has (`--gmsa-spec`, or the first one), and a share that it is given.
 
-use winconform_harness::{Check, Explain};
+use winconform_harness::{
+    Check, Explain,
+    cluster::{Permission, may},
+};
 use winconform_reports::Level;
 
 use crate::trial::TRIAL;
@@ -40,10 +43,16 @@ const PAGE: &str = "https://kubernetes.io/docs/tasks/configure-pod-container/con
 const TROUBLESHOOTING: &str =
     "https://learn.microsoft.com/en-us/virtualization/windowscontainers/manage-containers/gmsa-troubleshooting";
 
+/// Seeing which credential specs there are.
+const SEES_SPECS: Permission = may("list", "windows.k8s.io", "gmsacredentialspecs");
+/// Giving leave to use one to a service account: nobody can give what they do not have.
+const USES_SPECS: Permission = may("use", "windows.k8s.io", "gmsacredentialspecs");
+
 /// What the checks of this suite have in common; each names the rest.
 const BASE: Check = Check {
     statement: "A1",
     level: Level::Extended,
+    asks: &[SEES_SPECS, USES_SPECS],
     explain: Explain { sources: &[PAGE], failures: &[], by_hand: &[] },
     ..TRIAL
 };

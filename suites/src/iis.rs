@@ -2,6 +2,7 @@
 
 mod deploys;
 mod load_balancer;
+mod resources_applied;
 
 use winconform_harness::Check;
 use winconform_harness::probe::Expect;
@@ -10,4 +11,4 @@ use winconform_harness::probe::Expect;
 const IIS_PAGE: Expect = Expect::Text("IIS Windows Server");
 
 /// The suite's checks, in report order.
-pub const CHECKS: &[&Check] = &[&deploys::CHECK, &load_balancer::CHECK];
+pub const CHECKS: &[&Check] = &[&deploys::CHECK, &resources_applied::CHECK, &load_balancer::CHECK];

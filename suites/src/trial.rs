@@ -37,6 +37,8 @@ pub(crate) const TRIAL: Check = Check {
     // Its waits have budgets of their own; this one is for what nobody thought of.
     budget: Duration::from_secs(3600),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain { sources: &[], failures: &[], by_hand: &[] },
     run: |_| Box::pin(async { Err(Trouble::Unexpected("a template was asked".to_owned())) }),
 };

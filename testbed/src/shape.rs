@@ -201,6 +201,12 @@ impl NodeShape {
         self.kubelet.strip_prefix("v1.")?.split('.').next()?.parse().ok()
     }
 
+    /// Whether its runtime is Docker: one handler, and no HostProcess containers on Windows.
+    #[must_use]
+    pub fn runs_docker(&self) -> bool {
+        self.runtime.starts_with("docker://")
+    }
+
     /// What `status.nodeInfo.osImage` says.
     #[must_use]
     pub fn os_image(&self) -> &str {

@@ -258,6 +258,29 @@ fn pods_that_never_end_are_their_nodes_failure() {
 }
 
 #[test]
+fn limits_that_a_node_does_not_keep_are_its_failure() {
+    let no_limit_of_memory = Fault::parse(
+        "apiVersion: winconform/v1
+kind: Fault
+name: memory-limit-dropped
+summary: A node starts containers without their memory limit.
+source: [https://github.com/kubernetes/kubernetes/issues/85379]
+effects:
+  - limits: { pods: { node: { name: win-2025-0 } }, memory: none }
+expect: { verdict: red, must: [iis/resources-applied], finding: { layer: node, subject: win-2025-0 } }
+",
+        "memory-limit-dropped",
+    );
+    let processors = shipped("node-21-cpu-limits-dropped");
+    for fault in [processors, shipped("node-22-memory-request-taken-for-limit"), no_limit_of_memory.unwrap()] {
+        let name = fault.name.clone();
+        let judged = judge(fault, "--check iis/resources-applied");
+        assert_eq!(judged.red, set(&["iis/resources-applied@10.0.26100.33296"]), "{name}");
+        assert_eq!((judged.unknown, judged.findings), (set(&[]), finding("node", "win-2025-0")), "{name}");
+    }
+}
+
+#[test]
 fn a_mapped_port_that_is_dead_fails_alone() {
     let judged = judge(shipped("svc-26-mapped-port-dead"), "--suite win-webserver --target 10.0.26100");
     assert_eq!((judged.red, judged.unknown), (set(&["win-webserver/port-mapping@10.0.26100.33296"]), set(&[])));

@@ -3,7 +3,7 @@
 use std::fs;
 
 use serde_json::Value;
-use winconform_reports::{Report, read_log};
+use winconform_reports::{Report, VerdictKind, read_log};
 
 use crate::{
     command::{Home, root},
@@ -62,6 +62,49 @@ fn runs_of_a_user_are_kept_in_the_state_directory() {
     let home = Home::new();
     home.run(&format!("run --kubeconfig {} --check nodes/known-build", kubeconfig())).must_say(0, &[]);
     assert!(home.path("state/winconform/runs/latest/events.ndjson").is_file());
+}
+
+#[test]
+fn nodes_of_docker_are_asked_what_they_can_be_asked() {
+    let home = Home::new();
+    let shape = home.file(
+        "docker.yaml",
+        "name: docker
+about: The nodes that the guide of Kubernetes 1.18 was written for.
+base: one-windows-node
+change:
+  - { os: windows, build: 10.0.17763.1577, runtime: docker://19.3.14, kubelet: v1.18.20 }
+",
+    );
+    let done = home.run(&format!("run --testbed --shape {shape} --out run"));
+    assert_eq!(done.code, Some(0), "{done:#?}");
+    let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
+    let said = |check: &str| {
+        let of_check = report.results.iter().find(|result| result.check.to_string() == check);
+        of_check.map(|result| (result.verdict, result.reason.clone())).unwrap()
+    };
+    let (verdict, reason) = said("nodes/containers-on-node");
+    assert_eq!(verdict, VerdictKind::NotApplicable);
+    assert!(reason.contains("docker://19.3.14") && reason.contains("need containerd"), "{reason}");
+    let (verdict, reason) = said("runtime-class/pod-lands-on-build");
+    assert!(verdict == VerdictKind::Passed && reason.ends_with("by the handler docker"), "{verdict} {reason}");
+    assert_eq!(said("runtime-class/unknown-handler-named").0, VerdictKind::Passed);
+}
+
+#[test]
+fn a_container_that_names_no_user_runs_as_its_images_whichever_that_is() {
+    for (image, user) in [("nanoserver", "containeruser"), ("servercore", "containeradministrator")] {
+        let home = Home::new();
+        let line = format!(
+            "run --kubeconfig {} --check run-as-user/image-default --target 10.0.20348 --out run \
+             --image-map 10.0.20348=mcr.microsoft.com/windows/{image}:ltsc2022",
+            kubeconfig()
+        );
+        home.run(&line).must_say(0, &[]);
+        let report = Report::from_records(&read_log(&home.path("run/events.ndjson")).unwrap().records);
+        let reason = report.results[0].reason.to_lowercase();
+        assert!(reason.ends_with(user), "{image}: {reason}");
+    }
 }
 
 fn must_fit_the_schema(report: &Value) {

@@ -51,6 +51,8 @@ const PLAIN: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(60),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain { sources: &[], failures: &[], by_hand: &[] },
     run: |_| async { Ok(Verdict::Passed("seen".into())) }.boxed(),
 };

@@ -170,6 +170,12 @@ impl NodeFacts {
         self.labels.get(DATAPATH).is_some_and(|datapath| datapath == "none")
     }
 
+    /// Whether its containers are Docker's: its one runtime handler is `docker`, and no HostProcess pod runs there.
+    #[must_use]
+    pub fn runs_docker(&self) -> bool {
+        self.container_runtime.starts_with("docker://")
+    }
+
     /// Whether a taint of the operator's keeps pods off that do not tolerate it.
     #[must_use]
     pub fn keeps_pods_off(&self) -> bool {

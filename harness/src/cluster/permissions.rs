@@ -46,7 +46,8 @@ pub struct PermissionError {
 }
 
 /// One permission, for the lists of those who send the requests.
-pub(crate) const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
+#[must_use]
+pub const fn may(verb: &'static str, group: &'static str, resource: &'static str) -> Permission {
     Permission { verb, group, resource }
 }
 
@@ -64,7 +65,10 @@ pub fn required_permissions() -> Vec<Permission> {
 pub fn permissions_of<'a>(checks: impl IntoIterator<Item = &'a Check>) -> Vec<Permission> {
     let mut needed = required_permissions();
     needed.extend_from_slice(super::surroundings::ASKS);
-    needed.extend(checks.into_iter().flat_map(Check::permissions));
+    for check in checks {
+        needed.extend(check.permissions());
+        needed.extend_from_slice(check.looks_at);
+    }
     sorted(needed)
 }
 
@@ -97,7 +101,12 @@ pub async fn missing_permissions(
     Ok(answers.into_iter().flatten().collect())
 }
 
-async fn allowed(client: &Client, permission: Permission) -> Result<bool, PermissionError> {
+/// Whether we have one permission.
+///
+/// # Errors
+///
+/// When the API server does not say.
+pub(super) async fn allowed(client: &Client, permission: Permission) -> Result<bool, PermissionError> {
     let (resource, subresource) = match permission.resource.split_once('/') {
         Some((resource, subresource)) => (resource, Some(subresource.to_owned())),
         None => (permission.resource, None),

@@ -142,7 +142,7 @@ impl Plan {
             let here: BTreeSet<&FixtureKey> = of_kind.clone().filter(|key| is_here(key, &id.place, facts)).collect();
             // What is only wanted settled is left out where no node takes it.
             if here.is_empty() && not_applicable.is_none() && needed.stage != Stage::Settled {
-                not_applicable = Some(format!("no node takes the pods of `{}`", needed.fixture.name));
+                not_applicable = Some(nowhere(needed.fixture, &id.place, facts));
             }
             if let Some(why) = apart(&here, available).filter(|_| not_applicable.is_none()) {
                 not_applicable = Some(why);
@@ -240,7 +240,8 @@ fn available_fixtures(checks: &[&'static Check], facts: &Facts) -> BTreeMap<Fixt
                 }
             }
             Spread::WindowsNode => {
-                for node in facts.open_nodes(Os::Windows) {
+                let able = |node: &&NodeFacts| !(fixture.host && node.runs_docker());
+                for node in facts.open_nodes(Os::Windows).filter(able) {
                     add(Place::Node { node: node.name.clone(), target: node.target.clone() }, vec![node.clone()]);
                 }
             }
@@ -248,6 +249,19 @@ fn available_fixtures(checks: &[&'static Check], facts: &Facts) -> BTreeMap<Fixt
         }
     }
     available
+}
+
+/// Why no node of a place has a fixture.
+fn nowhere(fixture: &Fixture, place: &Place, facts: &Facts) -> String {
+    let windows = facts.nodes_of(place).filter(|node| node.os == Os::Windows && node.is_open());
+    let docker: Vec<&NodeFacts> = windows.filter(|node| node.runs_docker()).collect();
+    match docker.first() {
+        Some(node) if fixture.host && fixture.spread == Spread::WindowsNode => format!(
+            "{} runs {}, and HostProcess pods, of which `{}` is one, need containerd",
+            node.name, node.container_runtime, fixture.name
+        ),
+        _ => format!("no node takes the pods of `{}`", fixture.name),
+    }
 }
 
 /// The Linux node to ask from: the guide asks from the control plane node, so that one is preferred.

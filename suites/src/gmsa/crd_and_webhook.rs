@@ -5,7 +5,7 @@ use winconform_manifests::GMSA_CRD_AND_WEBHOOK as OWN;
 use winconform_reports::Verdict;
 
 use super::{
-    BASE, PAGE,
+    BASE, PAGE, SEES_SPECS,
     ground::{self, WEBHOOK},
 };
 use crate::trial::any_windows_node;
@@ -19,6 +19,7 @@ pub(super) const CHECK: Check = Check {
     scope: Scope::Cluster,
     needs: &[Need::WindowsNode],
     creates: &[OWN],
+    asks: &[SEES_SPECS],
     explain: Explain {
         sources: &[PAGE, "https://github.com/kubernetes-sigs/windows-gmsa"],
         failures: &[

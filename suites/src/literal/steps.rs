@@ -28,6 +28,8 @@ pub(super) const LITERAL: Check = Check {
     claims: Claims { pods: 0, exclusive: true },
     budget: Duration::from_secs(3600),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
         failures: &[Failure {

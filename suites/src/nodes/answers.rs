@@ -30,6 +30,8 @@ pub(super) const CHECK: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(300),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &["https://github.com/Azure/AKS/issues/3181", "https://github.com/Azure/AKS/issues/1461"],
         failures: &[

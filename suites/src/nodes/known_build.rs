@@ -23,6 +23,8 @@ pub(super) const CHECK: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(30),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/concepts/windows/user-guide/",

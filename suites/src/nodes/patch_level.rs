@@ -27,6 +27,8 @@ pub(super) const CHECK: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(30),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://github.com/Azure/AKS/issues/1465",

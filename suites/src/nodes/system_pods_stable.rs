@@ -30,6 +30,8 @@ pub(super) const CHECK: Check = Check {
     claims: Claims { pods: 0, exclusive: true },
     budget: Duration::from_secs(120),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &["https://github.com/Azure/AKS/issues/4679", "https://github.com/Azure/AKS/issues/5187"],
         failures: &[Failure {

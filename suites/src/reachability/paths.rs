@@ -38,6 +38,8 @@ pub(super) const REACHABILITY: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(600),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain { sources: &[], failures: &[], by_hand: &[] },
     run: |_| Box::pin(async { Err(Trouble::Unexpected("a template was asked".to_owned())) }),
 };

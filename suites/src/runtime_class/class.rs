@@ -17,6 +17,8 @@ use crate::trial::exactly;
 
 /// containerd's default on Windows, and the one name that every distribution keeps.
 const USUAL: &str = "runhcs-wcow-process";
+/// The only one that the kubelet's dockershim and cri-dockerd know; the guide of Kubernetes 1.18 names it.
+const DOCKER: &str = "docker";
 
 /// A class and a pod, ready to be created.
 pub(super) struct Drafted {
@@ -111,10 +113,13 @@ impl Drafted {
     }
 }
 
-/// A handler that the nodes have: as they say, as another RuntimeClass for Windows says, or the usual one.
+/// A handler that the nodes have: as they say, Docker's own, as another RuntimeClass for Windows says, or the usual one.
 async fn handler_of(cx: &Context, nodes: &[&NodeFacts]) -> Result<String, Trouble> {
     if let Some(handler) = common_handler(nodes) {
         return Ok(handler);
+    }
+    if nodes.iter().all(|node| node.runs_docker()) {
+        return Ok(DOCKER.to_owned());
     }
     let classes: Api<RuntimeClass> = Api::all(cx.client());
     let listed = classes.list(&ListParams::default().labels(&format!("!{RUN_LABEL}"))).await;

@@ -22,6 +22,8 @@ pub(super) const CHECK: Check = Check {
     claims: Claims::NONE,
     budget: Duration::from_secs(60),
     disruptive: false,
+    asks: &[],
+    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/concepts/windows/user-guide/",

@@ -15,7 +15,8 @@ use super::{
     asked::{ApiRequest, Review, Who},
     effect::{
         AdmissionEffect, Answer, ApiEffect, CommandEffect, Effect, Ending, Identity, IdentityEffect, ImageEffect,
-        LogEffect, NodeEffect, NodeEffects, ObjectEffect, PodEffect, Rewrite, Search, Stage, Transfer, WrongBackend,
+        LimitsEffect, LogEffect, NodeEffect, NodeEffects, ObjectEffect, PodEffect, Rewrite, Search, Stage, Transfer,
+        WrongBackend,
     },
     flow::{Flow, Happening, Subject},
     scope::{Memory, Scope, Slot},
@@ -388,6 +389,22 @@ impl FaultBoard {
                 && effect.is_about(who)
                 && scope.pod(Slot::Subject, &effect.pods, who.pod)
                 && scope.bites(&effect.when, || Subject::of_pod(who.pod))
+            {
+                found = Some(((**effect).clone(), mark));
+            }
+        });
+        found
+    }
+
+    /// What `pod`'s containers are held to instead of their limits, if anything. It counts as applied when that is said.
+    #[must_use]
+    pub fn limits(&self, pod: &PodFacts) -> Option<(LimitsEffect, Mark)> {
+        let mut found = None;
+        self.ask(|effect, scope, mark| {
+            if let Effect::Limits(effect) = effect
+                && found.is_none()
+                && scope.pod(Slot::Subject, &effect.pods, pod)
+                && scope.bites(&effect.when, || Subject::of_pod(pod))
             {
                 found = Some(((**effect).clone(), mark));
             }

@@ -73,6 +73,8 @@ const SHIPPED: &[(&str, &str)] = shipped![
     "node-18-log-of-a-container-empty",
     "node-19-logs-fall-silent",
     "node-20-runtime-forgets-containers",
+    "node-21-cpu-limits-dropped",
+    "node-22-memory-request-taken-for-limit",
     "sched-01-no-runtime-for-handler",
     "sched-02-runtime-class-missing",
     "sched-03-build-label-missing",

@@ -10,6 +10,7 @@ pub use self::{
     dns::{Answer, DnsEffect, Search},
     identity::{Identity, IdentityEffect, TrustStatus},
     image::ImageEffect,
+    limits::{Limit, LimitsEffect},
     log::LogEffect,
     network::{
         Broken, Destination, Direction, Ending, Kind, Kinds, NetworkEffect, Origin, Place, Places, Ports, Protocol,
@@ -27,6 +28,7 @@ mod command;
 mod dns;
 mod identity;
 mod image;
+mod limits;
 mod log;
 mod network;
 mod node;
@@ -59,12 +61,26 @@ pub enum Effect {
     Identity(Box<IdentityEffect>),
     /// What else there is in the cluster.
     Object(Box<ObjectEffect>),
+    /// What containers are held to.
+    Limits(Box<LimitsEffect>),
 }
 
 impl Effect {
     /// The names that a fault file gives to the kinds of effect.
-    pub const NAMES: [&'static str; 11] =
-        ["node", "pod", "image", "command", "log", "network", "dns", "admission", "api", "identity", "object"];
+    pub const NAMES: [&'static str; 12] = [
+        "node",
+        "pod",
+        "image",
+        "command",
+        "log",
+        "network",
+        "dns",
+        "admission",
+        "api",
+        "identity",
+        "object",
+        "limits",
+    ];
 
     /// What a fault file calls this kind of effect.
     #[must_use]
@@ -81,6 +97,7 @@ impl Effect {
             Self::Api(_) => "api",
             Self::Identity(_) => "identity",
             Self::Object(_) => "object",
+            Self::Limits(_) => "limits",
         }
     }
 
@@ -99,6 +116,7 @@ impl Effect {
             Self::Api(effect) => &effect.when,
             Self::Identity(effect) => &effect.when,
             Self::Object(effect) => &effect.when,
+            Self::Limits(effect) => &effect.when,
         }
     }
 }

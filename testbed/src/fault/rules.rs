@@ -72,6 +72,13 @@ fn check_effect(effect: &Effect) -> Result<(), String> {
         Effect::Api(effect) => check_api(effect),
         Effect::Identity(effect) => check_selector(&effect.pods).and_then(|()| check_identity(effect)),
         Effect::Object(effect) => check_object(effect),
+        Effect::Limits(effect) => {
+            check_selector(&effect.pods)?;
+            match (&effect.cpu, &effect.memory) {
+                (None, None) => changes_nothing("`cpu` or `memory`"),
+                _ => Ok(()),
+            }
+        }
     }
 }
 

@@ -258,6 +258,7 @@ impl Scope<'_> {
             Effect::Command(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Log(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Identity(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
+            Effect::Limits(effect) => [(Slot::Subject, Some(&effect.pods)), (Slot::To, None)],
             Effect::Network(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, Some(&effect.to.pod))],
             Effect::Dns(effect) => [(Slot::From, Some(&effect.from.pod)), (Slot::To, None)],
             Effect::Node(_) | Effect::Image(_) | Effect::Admission(_) | Effect::Api(_) | Effect::Object(_) => {

@@ -105,6 +105,8 @@ fn a_broken_file_is_refused_with_line_and_reason() {
         refused(&with("  - identity: { outcome: userUnknown, accounts: webapp01 }")),
         refused(&with("  - identity: { outcome: trustLost, status: 1311 }")),
         refused(&with("  - identity: { outcome: shareDenied, user: SYSTEM }")),
+        refused(&with("  - limits: { pods: { os: windows } }")),
+        refused(&with("  - limits: { memory: much }")),
         refused(&with("  []")),
         refused("apiVersion: winconform/v2\nkind: Fault\n"),
         refused("kind: Fault\nname: mine"),

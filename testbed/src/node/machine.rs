@@ -78,7 +78,7 @@ fn contained(container: &Container, record: &Record) -> Option<Contained> {
         Doing::Waiting { .. } => return None,
     };
     Some(Contained {
-        id: record.id.as_ref()?.trim_start_matches("containerd://").to_owned(),
+        id: record.id.as_ref()?.split_once("://").map(|(_runtime, id)| id.to_owned())?,
         name: container.name.clone(),
         attempt: record.restarts.unsigned_abs(),
         image: record.image.clone()?,

@@ -138,7 +138,7 @@ fn listed(image: &Image) -> ContainerImage {
 /// The runtime handlers that the runtime has configured: its defaults, unless a fault says otherwise.
 pub(crate) fn handlers(shape: &NodeShape, effects: &NodeEffects) -> Vec<String> {
     let names: &[&str] = match shape.os {
-        _ if shape.runtime.starts_with("docker://") => &["", "docker"],
+        _ if shape.runs_docker() => &["", "docker"],
         Os::Windows => &["", "runhcs-wcow-hypervisor", "runhcs-wcow-process"],
         Os::Linux => &["", "runc"],
     };

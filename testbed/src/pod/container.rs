@@ -222,7 +222,8 @@ fn begin(cell: &Arc<Cell>, slot: Slot, container: &Container, prepared: Prepared
 }
 
 fn run_id(cell: &Cell, name: &str, run: i32) -> String {
-    format!("containerd://{}", image::digest(&[&cell.uid(), name, &run.to_string()]))
+    let runtime = cell.host.shape.runtime.split_once("://").map_or("containerd", |(runtime, _version)| runtime);
+    format!("{runtime}://{}", image::digest(&[&cell.uid(), name, &run.to_string()]))
 }
 
 /// Looks after a running process until it ends, for whatever reason.

@@ -68,7 +68,8 @@ impl Exec {
         if effect.is_none() && command::can_start(&session, &argv).is_err() {
             let id = image::digest(&[&run, &argv.join(" ")]);
             return Err(if session.system.is_windows() {
-                ExecError::NoWindowsProgram { id, container: run.trim_start_matches("containerd://").to_owned() }
+                let container = run.split_once("://").map_or(run.as_str(), |(_runtime, id)| id).to_owned();
+                ExecError::NoWindowsProgram { id, container }
             } else {
                 ExecError::NoLinuxProgram { id, program: argv.first().cloned().unwrap_or_default() }
             });

@@ -150,7 +150,7 @@ pub(super) async fn configure(
         clock: world.clock.clone(),
         faults: world.faults.clone(),
         pod: facts.clone(),
-        meter: Meter::new(resources::allowance(container, &cell.host.shape)),
+        meter: Meter::new(resources::granted(cell, container)),
         machine,
     };
     let argv = argv(container, image, &session);

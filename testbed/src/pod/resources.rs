@@ -7,8 +7,10 @@ use k8s_openapi::{
     apimachinery::pkg::api::resource::Quantity,
 };
 
+use super::cell::Cell;
 use crate::{
     command::Allowance,
+    fault::{Limit, LimitsEffect},
     shape::{NodeShape, Os},
 };
 
@@ -50,16 +52,34 @@ fn amount(resources: &Resources, name: &str) -> Option<u64> {
     thousandths(&resources.as_ref()?.get(name)?.0)
 }
 
+/// What a container of a pod may use, and what faults make of that.
+pub(super) fn granted(cell: &Cell, container: &Container) -> Allowance {
+    let shape = &cell.host.shape;
+    let own = allowance(container, shape, None);
+    let Some((effect, mark)) = cell.host.world.faults.limits(&cell.facts()) else { return own };
+    let granted = allowance(container, shape, Some(&effect));
+    if granted != own {
+        cell.host.world.faults.applied(mark);
+    }
+    granted
+}
+
 /// What a container's processes may use, and what its own system takes of it.
 ///
 /// The idle numbers are those of a Server Core container on AKS (`kubectl top`): its services take some tens of
 /// megabytes before any program runs.
-pub(crate) fn allowance(container: &Container, node: &NodeShape) -> Allowance {
+fn allowance(container: &Container, node: &NodeShape, wrong: Option<&LimitsEffect>) -> Allowance {
     let limits = container.resources.as_ref().and_then(|resources| resources.limits.clone());
     let of_node = thousandths(&node.cpu).unwrap_or(1000);
+    // A limit that the pod does not have cannot be mistaken.
+    let held = |name: &str, instead: Option<&Limit>| {
+        amount(&limits, name).and_then(|own| instead.map_or(Some(own), Limit::thousandths))
+    };
+    let cpu = held("cpu", wrong.and_then(|wrong| wrong.cpu.as_ref()));
+    let memory = held("memory", wrong.and_then(|wrong| wrong.memory.as_ref()));
     #[expect(clippy::cast_precision_loss, reason = "no node has so many cores")]
-    let cores = amount(&limits, "cpu").unwrap_or(of_node).min(of_node) as f64 / 1000.0;
-    let memory = amount(&limits, "memory").map(|thousandths| thousandths / 1000);
+    let cores = cpu.unwrap_or(of_node).min(of_node) as f64 / 1000.0;
+    let memory = memory.map(|thousandths| thousandths / 1000);
     match node.os {
         Os::Windows => Allowance { cores, memory, idle_cores: 0.003, idle_memory: 48 * MIB },
         Os::Linux => Allowance { cores, memory, idle_cores: 0.0, idle_memory: 2 * MIB },
@@ -117,8 +137,9 @@ fn request(pod: &PodSpec, resource: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
     use std::sync::Arc;
+
+    use serde_json::json;
 
     #[test]
     fn quantities_are_read_in_all_their_notations() {
@@ -167,10 +188,18 @@ mod tests {
     fn limits_bound_what_a_container_may_use_and_the_node_bounds_the_rest() {
         let shape = crate::shape::Shape::find("one-build").unwrap();
         let mut container = pod("100m", "300Mi").spec.unwrap().containers.remove(0);
-        let limited = allowance(&container, &shape.nodes[0]);
+        let limited = allowance(&container, &shape.nodes[0], None);
         assert_eq!((limited.cores, limited.memory), (1.0, Some(800 * MIB)));
+        let lost = LimitsEffect { cpu: Some(Limit::Dropped), ..LimitsEffect::default() };
+        let lost = allowance(&container, &shape.nodes[0], Some(&lost));
+        assert_eq!((lost.cores, lost.memory), (4.0, Some(800 * MIB)));
+        let mistaken = LimitsEffect { memory: Some(Limit::Quantity("300Mi".to_owned())), ..LimitsEffect::default() };
+        let held = allowance(&container, &shape.nodes[0], Some(&mistaken));
+        assert_eq!((held.cores, held.memory), (1.0, Some(300 * MIB)));
         container.resources = None;
-        let free = allowance(&container, &shape.nodes[0]);
-        assert_eq!((free.cores, free.memory), (4.0, None));
+        for wrong in [None, Some(&mistaken)] {
+            let free = allowance(&container, &shape.nodes[0], wrong);
+            assert_eq!((free.cores, free.memory), (4.0, None), "where no limit is, none is mistaken");
+        }
     }
 }

@@ -10,6 +10,7 @@ use super::{cell::Cell, identity, latency, user};
 use crate::{
     fault::{Outcome, Stage},
     node::{self, Kind},
+    shape::Os,
 };
 
 /// Why there is no sandbox, in the words of the kubelet and containerd.
@@ -17,6 +18,11 @@ use crate::{
 enum SandboxError {
     #[error("failed to get sandbox runtime: no runtime for \"{handler}\" is configured")]
     NoHandler { handler: String },
+    #[error("RuntimeHandler \"{handler}\" not supported")]
+    NotDockers { handler: String },
+    // Inferred, not seen: Docker on Windows has no network of that name.
+    #[error("failed to start sandbox container for pod \"{pod}\": Error response from daemon: network host not found")]
+    NoHostNetwork { pod: String },
     #[error("failed to get sandbox runtime: runtimeclass.node.k8s.io \"{name}\" not found")]
     NoClass { name: String },
     #[error(
@@ -59,7 +65,13 @@ async fn attempt(cell: &Arc<Cell>) -> Result<(), SandboxError> {
     let handler = handler(cell).await?;
     if !node::handlers(&cell.host.shape, &cell.host.effects()).contains(&handler) {
         cell.host.effects_showed(|effect| effect.handlers.is_some());
-        return Err(SandboxError::NoHandler { handler });
+        return Err(match cell.host.shape.runs_docker() {
+            true => SandboxError::NotDockers { handler },
+            false => SandboxError::NoHandler { handler },
+        });
+    }
+    if cell.host.shape.runs_docker() && cell.os() == Os::Windows && cell.on_host_network() {
+        return Err(SandboxError::NoHostNetwork { pod: cell.name().to_owned() });
     }
     let effect = cell.stage(Stage::Sandbox, |_| ()).await;
     if let Some(effect) = effect.filter(|effect| matches!(effect.outcome, Outcome::Fails | Outcome::Exits)) {
