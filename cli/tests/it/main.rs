@@ -6,6 +6,7 @@
 
 mod access;
 mod bad_input;
+mod bench;
 mod command;
 mod comparing;
 mod containers;
@@ -26,6 +27,7 @@ mod runner;
 mod shapes;
 mod standing;
 mod testbed_commands;
+mod transport;
 mod troubled_api;
 mod without_a_cluster;
 mod workflows;

@@ -66,13 +66,16 @@ pub(super) async fn create_one(client: &Client, name: &str, run: &str, host: boo
     // Pods are refused until the controller manager has made the default account.
     let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
     let exists = |account: Option<&ServiceAccount>| account.is_some();
-    match timeout(Budget::Api.unscaled(), await_condition(accounts, "default", exists)).await {
-        Ok(Ok(_)) => Ok(()),
-        Ok(Err(kube::runtime::wait::Error::ProbeFailed(_))) | Err(_) => {
-            let why = "its service account `default` did not appear; is the controller manager running?";
-            Err(kube::Error::ReadEvents(std::io::Error::other(why)).into())
+    let appears = async {
+        // A watch that fails says nothing of the account; the next one begins with a list.
+        while await_condition(accounts.clone(), "default", exists).await.is_err() {
+            pause(Duration::from_millis(250)).await;
         }
-    }
+    };
+    timeout(Budget::Api.unscaled(), appears).await.map_err(|_elapsed| {
+        let why = "the API server showed no service account `default` in it; is the controller manager running?";
+        kube::Error::ReadEvents(std::io::Error::other(why)).into()
+    })
 }
 
 fn namespace(name: &str, run: &str, host: bool) -> Namespace {

@@ -68,6 +68,7 @@ pub(super) async fn probe_service(cx: &Context, probes: Vec<HttpProbe>, promise:
             unseen.push(format!("{} of {} connections from {}", missing.join(", "), one.cell.tried, probe.from.node));
         }
     }
+    let (unseen, lines) = cx.seen("the backends that got no connection", Ok::<_, Trouble>((unseen, lines)))?;
     if unseen.is_empty() {
         return Ok(Verdict::Passed(format!("{}; every backend was seen from everywhere", verdict.reason())));
     }
