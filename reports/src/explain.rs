@@ -91,25 +91,45 @@ pub fn explain(records: &[Record]) -> Vec<Finding> {
 
 /// Adds a finding to those of deeper layers, or to the one of which it says more.
 fn take_in<'r>(found: &mut Vec<(&'r Rule, Finding)>, rule: &'r Rule, finding: Finding) {
+    let underlies = |(earlier, known): &(&Rule, Finding)| earlier.spreads && known.layer.underlies(finding.layer);
     let within =
         |deeper: &Finding| !finding.nodes.is_empty() && finding.nodes.iter().all(|node| deeper.nodes.contains(node));
-    let deeper = found.iter_mut().find(|(earlier, known)| {
-        known.id == finding.id || (earlier.spreads && known.layer.underlies(finding.layer) && within(known))
-    });
-    match deeper {
-        Some((_, known)) => {
-            for (list, more) in [(&mut known.checks, finding.checks), (&mut known.proof, finding.proof)] {
-                for line in more {
-                    if !list.contains(&line) {
-                        list.push(line);
-                    }
-                }
-            }
-            if known.id == finding.id && known.summary != finding.summary {
-                known.proof.push(finding.summary);
+    let same = found.iter().position(|(_, known)| known.id == finding.id);
+    let deeper = || found.iter().position(|entry| underlies(entry) && within(&entry.1));
+    if let Some(at) = same.or_else(deeper) {
+        if let Some((_, known)) = found.get_mut(at) {
+            add(known, &finding);
+        }
+        return;
+    }
+    // Trouble on several nodes may have a deeper cause on each of them.
+    let together: Vec<usize> = (0..found.len()).filter(|at| found.get(*at).is_some_and(underlies)).collect();
+    let shared =
+        |node: &String| together.iter().any(|at| found.get(*at).is_some_and(|(_, deeper)| deeper.nodes.contains(node)));
+    if finding.nodes.len() > 1 && finding.nodes.iter().all(shared) {
+        for at in together {
+            if let Some((_, deeper)) = found.get_mut(at)
+                && deeper.nodes.iter().any(|node| finding.nodes.contains(node))
+            {
+                add(deeper, &finding);
             }
         }
-        None => found.push((rule, finding)),
+        return;
+    }
+    found.push((rule, finding));
+}
+
+/// Adds what a finding accounts for and rests on to another one.
+fn add(known: &mut Finding, finding: &Finding) {
+    for (list, more) in [(&mut known.checks, &finding.checks), (&mut known.proof, &finding.proof)] {
+        for line in more {
+            if !list.contains(line) {
+                list.push(line.clone());
+            }
+        }
+    }
+    if known.id == finding.id && known.summary != finding.summary {
+        known.proof.push(finding.summary.clone());
     }
 }
 

@@ -247,7 +247,7 @@ fn a_runtime_that_takes_any_handler_and_one_that_lacks_its_own_are_told_apart() 
     assert_eq!(judged.findings, finding("node", "win-2025-0"));
     let judged = judge(shipped("sched-01-no-runtime-for-handler"), "--suite runtime-class --target 10.0.26100");
     assert_eq!(judged.red, set(&["runtime-class/pod-lands-on-build@10.0.26100.33296"]));
-    assert_eq!(judged.findings, finding("runtime", "docker"));
+    assert_eq!(judged.findings, finding("runtime", "runhcs-wcow-process"));
 }
 
 #[test]

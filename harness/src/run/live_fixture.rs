@@ -393,7 +393,11 @@ pub(crate) fn not_created(slug: &str, events: &Snapshot<Event>) -> Option<Cause>
     let message = event.message.clone().unwrap_or_default();
     Some(Cause::NotCreated {
         // The API server's words for 403; a webhook's other codes reach events only as text.
-        code: if message.contains("is forbidden") { 403 } else { 0 },
+        code: match &message {
+            text if text.contains("is forbidden") => 403,
+            text if text.contains(" is invalid: ") => 422,
+            _ => 0,
+        },
         object: format!("pods of replicaset/{}", event.involved_object.name.as_deref().unwrap_or_default()),
         reason: "FailedCreate".to_owned(),
         message,

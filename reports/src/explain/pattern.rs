@@ -98,5 +98,6 @@ fn ends(facts: &Facts<'_>, nodes: BTreeSet<&str>) -> Vec<End> {
         let of_os = facts.nodes.iter().filter(|node| node.os == os).map(|node| node.name.clone());
         add(os, words.to_owned(), of_os.filter(there).collect());
     }
+    add("cluster", "any node".to_owned(), nodes.iter().map(|node| (*node).to_owned()).collect());
     ends
 }

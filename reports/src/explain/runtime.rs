@@ -71,6 +71,8 @@ struct Seen<'a> {
     trouble: Trouble,
     /// What the words name beside the node: the handler that is unknown, the kubelet's reason.
     named: String,
+    /// Whether no more is known than that the container is gone.
+    gone: bool,
     check: &'a str,
     words: String,
 }
@@ -97,7 +99,8 @@ fn seen<'a>(check: &'a str, observation: &'a Observation) -> Option<Seen<'a>> {
         }
         _ => return None,
     };
-    Some(Seen { node, trouble, named, check, words: clean::one_line(&words) })
+    let gone = matches!(observation, Observation::NoExec { .. });
+    Some(Seen { node, trouble, named, gone, check, words: clean::one_line(&words) })
 }
 
 /// Whether the kubelet answered an exec, and said that the container does not run.
@@ -124,8 +127,12 @@ pub(super) fn failures(facts: &Facts<'_>) -> Vec<Finding> {
 }
 
 fn found(facts: &Facts<'_>, wanted: impl Fn(Trouble) -> bool) -> Vec<Finding> {
-    let seen: Vec<Seen<'_>> =
+    let mut seen: Vec<Seen<'_>> =
         facts.observations().filter_map(|(wrong, observation)| seen(&wrong.name, observation)).collect();
+    // That a container is gone says less than how it ended, where that is known.
+    let told: BTreeSet<(&str, &str)> =
+        seen.iter().filter(|seen| !seen.gone).map(|seen| (seen.check, seen.node)).collect();
+    seen.retain(|seen| !seen.gone || !told.contains(&(seen.check, seen.node)));
     // A container that is still being created says less than the event that says why.
     let explained: BTreeSet<&str> =
         seen.iter().filter(|seen| seen.trouble != Trouble::Stuck).map(|seen| seen.node).collect();

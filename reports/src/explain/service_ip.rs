@@ -44,8 +44,72 @@ pub(super) fn dead(facts: &Facts<'_>) -> Vec<Finding> {
     if !partial.is_empty() && backend::addresses(facts).is_empty() && !a_backend_node_is_cut_off(facts) {
         findings.extend(stale(facts, &probes, &partial, by_node.len()));
     }
+    findings.extend(no_longer(facts, &probes, &dead));
     findings.extend(hairpins(facts, &dead));
     findings
+}
+
+/// Services that answered a check, and then did not any more: their backends had changed meanwhile.
+///
+/// From: rules that follow late, or reset what goes to the last backends (kubernetes/kubernetes#113841).
+fn no_longer(facts: &Facts<'_>, probes: &[Probe<'_>], dead_nodes: &BTreeSet<&str>) -> Vec<Finding> {
+    let of_service = |probe: &Probe<'_>| (probe.id.to_string(), probe.cell.address.clone());
+    grouped(probes.iter().map(|probe| (of_service(probe), *probe)))
+        .into_values()
+        .filter_map(|ways| {
+            let by_node = grouped(ways.iter().filter_map(|probe| Some((probe.cell.source_node.as_deref()?, *probe))));
+            let changed = |ways: &[Probe<'_>]| {
+                let first = ways.iter().position(|probe| probe.answer == Answer::Open);
+                first.is_some_and(|first| ways.iter().skip(first).any(|probe| is_closed(probe.answer)))
+            };
+            let nodes: BTreeSet<&str> = (by_node.iter())
+                .filter(|(node, ways)| changed(ways) && !dead_nodes.contains(*node))
+                .map(|(node, _)| *node)
+                .collect();
+            let address = ways.first()?.cell.address.as_str();
+            let lost: Vec<Probe<'_>> = (ways.iter())
+                .filter(|probe| {
+                    is_closed(probe.answer)
+                        && probe.cell.source_node.as_deref().is_some_and(|node| nodes.contains(node))
+                })
+                .copied()
+                .collect();
+            (!nodes.is_empty()).then(|| (address, by_node.len() > nodes.len(), nodes, lost))
+        })
+        .flat_map(|(address, elsewhere, nodes, lost)| {
+            let service = facts.service(address);
+            let groups = match elsewhere {
+                true => facts.groups(&nodes),
+                false => vec![Group {
+                    subject: service.to_owned(),
+                    words: "any node that was asked".to_owned(),
+                    nodes: nodes.iter().map(|node| (*node).to_owned()).collect(),
+                }],
+            };
+            groups.into_iter().map(move |group| (service, group, lost.clone())).collect::<Vec<_>>()
+        })
+        .map(|(service, group, lost)| {
+            let ways = of_nodes(&lost, &group);
+            let words = group.words.as_str();
+            Finding::new(
+                Layer::ServiceIp,
+                &group.subject,
+                Confidence::Likely,
+                format!("{service} answered from {words}, and after its backends changed it does not"),
+            )
+            .on(group.nodes.iter().cloned())
+            .advise(format!(
+                "on {}: kube-proxy's log of that moment, and the backends in Get-HnsPolicyList",
+                group.nodes.join(", ")
+            ))
+            .proven_by(proof(&ways))
+            .accounts_for(facts.checks_of(&ways))
+        })
+        .collect()
+}
+
+fn is_closed(answer: Answer) -> bool {
+    matches!(answer, Answer::Dead | Answer::Refused | Answer::Wrong)
 }
 
 /// No Service answers from a node, while pods or other nodes' Services do.
@@ -92,16 +156,28 @@ fn dead_services(facts: &Facts<'_>, probes: &[Probe<'_>], dead_nodes: &BTreeSet<
         .filter(|(_, ways)| ways.iter().all(|probe| matches!(probe.answer, Answer::Dead | Answer::Refused)))
         .map(|(address, ways)| {
             let service = facts.service(address);
-            Finding::new(
+            let sources: BTreeSet<&str> = ways.iter().filter_map(|probe| probe.cell.source_node.as_deref()).collect();
+            let finding = Finding::new(
                 Layer::ServiceIp,
                 service,
                 Confidence::Likely,
                 format!("the Service {service} ({address}) answers from no node, other Services do"),
             )
-            .or(Layer::Runtime, service, "none of its backends is ready or listens")
-            .advise("kubectl get endpointslices of the Service")
-            .proven_by(proof(&ways))
-            .accounts_for(facts.checks_of(&ways))
+            .or(Layer::Runtime, service, "none of its backends is ready or listens");
+            let finding = match sources.iter().collect::<Vec<_>>().as_slice() {
+                [node] => finding
+                    .or(
+                        Layer::ServiceIp,
+                        **node,
+                        format!("the rules for it on {node}: nobody else was asked to connect"),
+                    )
+                    .on([**node]),
+                _ => finding,
+            };
+            finding
+                .advise("kubectl get endpointslices of the Service")
+                .proven_by(proof(&ways))
+                .accounts_for(facts.checks_of(&ways))
         })
         .collect()
 }

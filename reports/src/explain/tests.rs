@@ -259,6 +259,39 @@ fn an_account_is_not_blamed_where_pods_do_not_get_out_of_the_cluster() {
 }
 
 #[test]
+fn an_account_that_fails_on_several_nodes_may_have_a_deeper_cause_on_each() {
+    let out = |node: &str| cell(WindowsPod, node, Internet, None, 4, if node == "win-a" { 4 } else { 0 });
+    let seen = ["win-b", "win-c"].iter().flat_map(|node| stranger(node)).collect();
+    let story = Story::new()
+        .passed("reachability/pods", mesh(|_, _| false))
+        .failed("reachability/outbound", ["win-a", "win-b", "win-c"].map(out).into())
+        .saw("gmsa/secure-channel", failed(), seen);
+    assert_eq!(story.causes(), ["outbound: win-b", "outbound: win-c"]);
+    assert!(story.findings().iter().all(|finding| finding.checks.contains(&"gmsa/secure-channel".to_owned())));
+}
+
+#[test]
+fn a_service_that_answered_and_then_did_not_is_told_from_one_that_never_did() {
+    let at = |answered: u32| cell(WindowsPod, "win-b", WindowsServiceIp, None, 8, answered);
+    let story = Story::new()
+        .passed("reachability/service", services(|_| false))
+        .failed("win-webserver/scales", vec![at(8), at(0)]);
+    assert_eq!(story.causes(), ["service IP: 10.96.0.9:80"]);
+    assert!(story.findings()[0].summary.contains("after its backends changed"), "{:?}", story.findings());
+}
+
+#[test]
+fn a_service_that_only_one_node_was_asked_for_may_be_that_nodes_matter() {
+    let lone = Cell { address: "10.0.0.77:8080".into(), ..cell(WindowsPod, "win-b", WindowsServiceIp, None, 8, 0) };
+    let story = Story::new()
+        .passed("reachability/service", services(|_| false))
+        .failed("win-webserver/port-mapping", vec![lone]);
+    let finding = &story.findings()[0];
+    assert_eq!((finding.subject.as_str(), finding.nodes.as_slice()), ("10.0.0.77:8080", &["win-b".to_owned()][..]));
+    assert!(finding.alternatives.iter().any(|other| other.layer == Layer::ServiceIp && other.subject == "win-b"));
+}
+
+#[test]
 fn a_load_balancer_is_not_blamed_where_no_pod_behind_it_is_reached() {
     let made =
         ServiceMade { owner: "iis@10.0.20348.1".into(), addresses: vec!["203.0.113.9".into()], node_ports: vec![] };
