@@ -7,6 +7,7 @@
 
 use std::{
     collections::BTreeSet,
+    fmt::Write as _,
     sync::{Mutex, PoisonError},
 };
 
@@ -89,14 +90,14 @@ impl Patient {
             info.outside_proxy
         );
         for check in checks {
-            line += &format!(" --check {check}");
+            let _ = write!(line, " --check {check}");
         }
         let run = fault.run.clone().unwrap_or_default();
         if run.allow_disruptive {
             line += " --allow-disruptive --target 10.0.26100"; // a reboot takes its time, and one shows it
         }
         if let Some(taint) = run.expect_taint {
-            line += &format!(" --expect-taint={taint}");
+            let _ = write!(line, " --expect-taint={taint}");
         }
         if asked("nodes/system-pods-stable") {
             line += " --check nodes/answers"; // it looks at what happens while others are asked
