@@ -3,7 +3,7 @@
 //! It is the only thing a run must write: every report is a projection of it. So
 //! the [writer](LogWriter) hands each line to the operating system at once (a
 //! killed process leaves all but its last line), and the [reader](read_log)
-//! takes a log that was cut anywhere. [Several](read_logs) are [merged](merge) into one.
+//! takes a log that was cut anywhere. [Several](read_logs) are [merged](merge()) into one.
 
 mod find;
 mod merge;

@@ -15,6 +15,7 @@ use tokio::runtime::Runtime;
 use winconform_reports::{Disposition, Level, Report, VerdictKind, read_log, report::CheckResult};
 use winconform_testbed::{
     client::Testbed,
+    directory::SHARE_PATH,
     fault::{Expect, ExpectedVerdict, Fault, Pattern, Patterns, catalogue},
     serve::ServeOptions,
 };
@@ -85,7 +86,8 @@ impl Patient {
         });
         let info = self.testbed.info();
         let mut line = format!(
-            "run --kubeconfig {} --outside-proxy {} --timeout-scale 0.3 --allow-load-balancer --out run",
+            "run --kubeconfig {} --outside-proxy {} --gmsa-share {SHARE_PATH} --timeout-scale 0.3 --allow-load-balancer \
+             --out run",
             info.kubeconfig.display(),
             info.outside_proxy
         );

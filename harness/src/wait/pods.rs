@@ -115,18 +115,25 @@ pub fn look_at_pod(pod: Option<&Arc<Pod>>, events: &Snapshot<Event>, facts: &Fac
 fn hopeless(pod: &Pod, events: &Snapshot<Event>, facts: &Facts) -> Option<Cause> {
     let (key, node) = (pod_key(pod), node_of(pod).map(str::to_owned));
     let status = pod.status.as_ref()?;
-    if status.phase.as_deref() == Some("Failed") {
-        return Some(Cause::Refused {
-            pod: key,
-            node,
-            reason: status.reason.clone().unwrap_or_else(|| "Failed".to_owned()),
-            message: status.message.clone().unwrap_or_default(),
-        });
+    let is_failed = status.phase.as_deref() == Some("Failed");
+    let refused = |reason: &str| Cause::Refused {
+        pod: key.clone(),
+        node: node.clone(),
+        reason: reason.to_owned(),
+        message: status.message.clone().unwrap_or_default(),
+    };
+    // A kubelet that gives a pod back, or evicts it, says so in the pod's own status; one whose containers
+    // ended for good has no reason there, and the containers have.
+    if let Some(reason) = status.reason.as_deref().filter(|_| is_failed) {
+        return Some(refused(reason));
     }
     for container in status.init_container_statuses.iter().flatten().chain(status.container_statuses.iter().flatten()) {
         if let Some(cause) = container_cause(&key, node.as_deref(), container) {
             return Some(cause);
         }
+    }
+    if is_failed {
+        return Some(refused("Failed"));
     }
     if let Some(unscheduled) = condition(pod, "PodScheduled")
         && unscheduled.status == "False"
@@ -293,6 +300,26 @@ mod tests {
             value: (!value.is_empty()).then(|| value.to_owned()),
             ..Toleration::default()
         }
+    }
+
+    #[test]
+    fn a_failed_pod_is_given_back_where_it_says_so_and_else_its_containers_tell() {
+        let cause = |reason: serde_json::Value, containers: serde_json::Value| {
+            let pod: Pod = serde_json::from_value(serde_json::json!({
+                "metadata": { "namespace": "ns", "name": "web", "uid": "u" },
+                "spec": { "nodeName": "win-0", "containers": [] },
+                "status": { "phase": "Failed", "reason": reason, "containerStatuses": containers }
+            }))
+            .unwrap();
+            hopeless(&pod, &Snapshot::default(), &Facts::from_nodes(&[])).unwrap()
+        };
+        let ended = serde_json::json!({ "terminated": { "exitCode": 128, "reason": "StartError", "message": "no" } });
+        let containers = serde_json::json!([{
+            "name": "web", "image": "web:1", "imageID": "", "ready": false, "restartCount": 0, "state": ended
+        }]);
+        assert!(matches!(cause(serde_json::Value::Null, containers.clone()), Cause::Container { .. }));
+        assert!(matches!(cause("Evicted".into(), containers), Cause::Refused { reason, .. } if reason == "Evicted"));
+        assert!(matches!(cause(serde_json::Value::Null, serde_json::json!([])), Cause::Refused { .. }));
     }
 
     #[test]

@@ -74,7 +74,7 @@ fn no_longer(facts: &Facts<'_>, probes: &[Probe<'_>], dead_nodes: &BTreeSet<&str
                 })
                 .copied()
                 .collect();
-            (!nodes.is_empty()).then(|| (address, by_node.len() > nodes.len(), nodes, lost))
+            (!nodes.is_empty()).then_some((address, by_node.len() > nodes.len(), nodes, lost))
         })
         .flat_map(|(address, elsewhere, nodes, lost)| {
             let service = facts.service(address);

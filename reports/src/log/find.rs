@@ -43,7 +43,7 @@ pub enum ReadLogsError {
     },
     /// The logs are no parts of one whole.
     #[error(transparent)]
-    Merge(#[from] MergeError),
+    Merge(Box<MergeError>),
 }
 
 /// One log, or several read as one.
@@ -76,7 +76,7 @@ pub fn read_logs(paths: &[PathBuf]) -> Result<Logs, ReadLogsError> {
         Ok(Part { name: path.display().to_string(), folder: within.join("/"), log })
     };
     let parts = files.iter().map(read).collect::<Result<Vec<Part>, ReadLogsError>>()?;
-    Ok(Logs { log: merge(parts)?, folder, files: files.len() })
+    Ok(Logs { log: merge(parts).map_err(|error| ReadLogsError::Merge(Box::new(error)))?, folder, files: files.len() })
 }
 
 /// The logs that a path names: itself, the one in a run's folder, or those in the folders below.
