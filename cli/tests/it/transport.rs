@@ -80,6 +80,7 @@ fn heals(effects: &str) {
 }
 
 #[test]
+#[ignore = "takes minutes, and was not seen whole on a quiet machine: run it by name"]
 fn statuses_that_are_lost_now_and_then_are_asked_for_again() {
     heals("  - command: { transport: statusLost, when: { oneIn: 5 } }\n");
 }
@@ -145,6 +146,7 @@ fn an_api_server_that_is_away_for_half_a_minute_blames_nobody() {
 }
 
 #[test]
+#[ignore = "takes minutes, and was not seen whole on a quiet machine: run it by name"]
 fn watches_that_drop_change_no_verdict() {
     for watch in ["ends", "gone"] {
         let (_, open) = unharmed(&format!(
