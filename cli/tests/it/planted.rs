@@ -161,9 +161,10 @@ fn each_check_shows_its_defect(suite: &str) {
 }
 
 macro_rules! suites {
-    ($($test:ident: $suite:literal,)*) => {
+    ($($(#[$attribute:meta])* $test:ident: $suite:literal,)*) => {
         $(
             #[test]
+            $(#[$attribute])*
             fn $test() {
                 each_check_shows_its_defect($suite);
             }
@@ -180,11 +181,14 @@ macro_rules! suites {
 
 suites! {
     each_check_of_nodes_shows_its_defect: "nodes",
+    #[ignore = "takes minutes, and was not seen whole on a quiet machine: run it by name"]
     each_check_of_the_web_server_shows_its_defect: "win-webserver",
+    #[ignore = "takes minutes, and was not seen whole on a quiet machine: run it by name"]
     each_check_of_reachability_shows_its_defect: "reachability",
     each_check_of_placement_shows_its_defect: "placement",
     each_check_of_runtime_classes_shows_its_defect: "runtime-class",
     each_check_of_iis_shows_its_defect: "iis",
+    #[ignore = "takes minutes, and was not seen whole on a quiet machine: run it by name"]
     each_check_of_users_shows_its_defect: "run-as-user",
     each_check_of_domain_accounts_shows_its_defect: "gmsa",
     each_check_of_lifecycle_shows_its_defect: "lifecycle",
