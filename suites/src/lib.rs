@@ -66,6 +66,7 @@ mod tests {
         "reachability/service",
         "run_as_user/user",
         "runtime_class/class",
+        "win_webserver/own_page",
         "win_webserver/traffic",
     ];
 

@@ -4,6 +4,7 @@ mod applies;
 mod listed;
 mod log_arrives;
 mod logs;
+mod own_page;
 mod pods_ready;
 mod port_mapping;
 mod scales;

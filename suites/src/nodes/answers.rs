@@ -7,13 +7,13 @@
 use std::time::Duration;
 
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Extent, Failure, Need, Scope, Stage, Trouble, Use,
+    Answer, Budget, Check, Context, Explain, Extent, Failure, Scope, Stage, Trouble, Use,
     blame::seconds,
     probe::{ExecError, LogError, PodRef},
 };
-use winconform_reports::{Chain, Level, Verdict};
+use winconform_reports::{Chain, Verdict};
 
-use crate::fixture::WINDOWS_POD;
+use crate::{fixture::WINDOWS_POD, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -22,16 +22,9 @@ pub(super) const CHECK: Check = Check {
     statement: "N2",
     passing: "A pod of ours became Ready on the node, a command ran in it, and its log came back.",
     silent_on: "Whether the pod's network works: suite `reachability` asks that.",
-    level: Level::Core,
     scope: Scope::WindowsNode,
-    needs: &[Need::OpenNode],
     uses: &[Use { fixture: &WINDOWS_POD, extent: Extent::Everywhere, stage: Stage::Settled }],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(300),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://github.com/Azure/AKS/issues/3181", "https://github.com/Azure/AKS/issues/1461"],
         failures: &[
@@ -51,6 +44,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 const WORD: &str = "winconform-canary";

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use winconform_harness::{
-    Answer, Check, Claims, Context, Explain, Failure, Scope,
+    Answer, Check, Context, Explain, Failure, Scope,
     cluster::{KernelVersion, Product, product_of},
 };
-use winconform_reports::{Level, Verdict, event::Observation};
+use winconform_reports::{Verdict, event::Observation};
+
+use crate::trial::TRIAL;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -15,16 +17,9 @@ pub(super) const CHECK: Check = Check {
     statement: "N5",
     passing: "The build is a Windows Server release (or newer than all of them), and a year in the product name fits it.",
     silent_on: "Whether that release is still supported by anyone.",
-    level: Level::Core,
     scope: Scope::WindowsNode,
     needs: &[],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(30),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/concepts/windows/user-guide/",
@@ -37,6 +32,7 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl get node NODE -o jsonpath='{.status.nodeInfo.osImage} {.status.nodeInfo.kernelVersion}'"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 async fn run(cx: Context) -> Answer {

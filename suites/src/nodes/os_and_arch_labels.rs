@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Scope};
-use winconform_reports::{Level, Verdict, event::Observation};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Scope};
+use winconform_reports::{Verdict, event::Observation};
+
+use crate::trial::TRIAL;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -12,16 +14,9 @@ pub(super) const CHECK: Check = Check {
     statement: "N3",
     passing: "Both labels are there and agree with what the node's kubelet reports.",
     silent_on: "Whether anything selects by them.",
-    level: Level::Core,
     scope: Scope::EveryNode,
     needs: &[],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(30),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/reference/labels-annotations-taints/"],
         failures: &[Failure {
@@ -31,6 +26,7 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl get nodes --label-columns kubernetes.io/os,kubernetes.io/arch --output wide"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 async fn run(cx: Context) -> Answer {

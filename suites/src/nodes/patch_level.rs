@@ -7,10 +7,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use winconform_harness::{
-    Answer, Check, Claims, Context, Explain, Facts, Failure, Scope,
+    Answer, Check, Context, Explain, Facts, Failure, Scope,
     cluster::{NodeFacts, Os},
 };
 use winconform_reports::{Level, Verdict, event::Observation};
+
+use crate::trial::TRIAL;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -22,13 +24,7 @@ pub(super) const CHECK: Check = Check {
     level: Level::Info,
     scope: Scope::Cluster,
     needs: &[],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(30),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://github.com/Azure/AKS/issues/1465",
@@ -43,6 +39,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 /// Labels by which platforms call a pool of nodes, each with one image.

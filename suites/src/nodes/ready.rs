@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Node, NodeCondition};
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Scope,
+    Answer, Budget, Check, Context, Explain, Failure, Scope,
     wait::{Look, WaitError},
 };
-use winconform_reports::{Level, Verdict, event::Observation};
+use winconform_reports::{Verdict, event::Observation};
+
+use crate::trial::TRIAL;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -20,16 +22,9 @@ pub(super) const CHECK: Check = Check {
     statement: "N1",
     passing: "The node reports Ready and no pressure, and its Lease was renewed while we looked.",
     silent_on: "Whether pods can start there: `nodes/answers` asks that.",
-    level: Level::Core,
     scope: Scope::EveryNode,
     needs: &[],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(120),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/concepts/windows/user-guide/",
@@ -56,6 +51,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 async fn run(cx: Context) -> Answer {

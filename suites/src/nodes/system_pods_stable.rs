@@ -15,6 +15,8 @@ use winconform_harness::{
 };
 use winconform_reports::{Level, Verdict, event::Observation};
 
+use crate::trial::TRIAL;
+
 /// The registered check.
 pub(super) const CHECK: Check = Check {
     id: "nodes/system-pods-stable",
@@ -25,13 +27,8 @@ pub(super) const CHECK: Check = Check {
     level: Level::Info,
     scope: Scope::Cluster,
     needs: &[],
-    uses: &[],
-    creates: &[],
     claims: Claims { pods: 0, exclusive: true },
     budget: Duration::from_secs(120),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://github.com/Azure/AKS/issues/4679", "https://github.com/Azure/AKS/issues/5187"],
         failures: &[Failure {
@@ -43,6 +40,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 /// Lists under way at once.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Scope};
-use winconform_reports::{Level, Verdict, event::Observation};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Scope};
+use winconform_reports::{Verdict, event::Observation};
+
+use crate::trial::TRIAL;
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -12,16 +14,9 @@ pub(super) const CHECK: Check = Check {
     statement: "N4",
     passing: "The label equals the first three parts of the kernel version that the kubelet reports.",
     silent_on: "The patch level: no label carries it.",
-    level: Level::Core,
     scope: Scope::WindowsNode,
     needs: &[],
-    uses: &[],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(30),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/reference/labels-annotations-taints/#nodekubernetesiowindows-build",
@@ -42,6 +37,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 const LABEL: &str = "node.kubernetes.io/windows-build";

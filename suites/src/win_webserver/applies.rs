@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
+    Answer, Budget, Check, Context, Explain, Failure, Trouble, Use,
     run::State,
     wait::{Look, WaitError},
 };
-use winconform_reports::{Chain, Level, Verdict, event::Observation};
+use winconform_reports::{Chain, Verdict, event::Observation};
 
-use crate::fixture::WIN_WEBSERVER;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -19,16 +19,8 @@ pub(super) const CHECK: Check = Check {
     statement: "D1",
     passing: "Both objects were accepted, the Service got a node port, and its pods appeared as endpoints.",
     silent_on: "Whether the pods become Ready: `win-webserver/pods-ready` asks that.",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
     uses: &[Use::submitted(&WIN_WEBSERVER)],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(1800),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
         failures: &[
@@ -48,6 +40,7 @@ pub(super) const CHECK: Check = Check {
         ],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 /// What became of the endpoints.

@@ -5,13 +5,13 @@ use std::{collections::BTreeSet, time::Duration};
 use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, api::ListParams};
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
+    Answer, Budget, Check, Context, Explain, Failure, Trouble, Use,
     placement::FIXTURE_LABEL,
     wait::{Look, WaitError},
 };
-use winconform_reports::{Chain, Level, Verdict, event::Observation};
+use winconform_reports::{Chain, Verdict, event::Observation};
 
-use crate::fixture::WIN_WEBSERVER;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -20,16 +20,8 @@ pub(super) const CHECK: Check = Check {
     statement: "D3",
     passing: "A list shows two running pods with different IPs, and the Deployment counts two ready replicas.",
     silent_on: "Whether those IPs can be reached.",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(120),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
         failures: &[
@@ -45,6 +37,7 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl get pods --selector app=win-webserver --output wide"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 const REPLICAS: usize = 2;

@@ -5,17 +5,11 @@
 
 use std::time::Instant;
 
-use winconform_harness::{
-    Answer, Budget, Check, Context, Explain, Failure, Use,
-    blame::seconds,
-    probe::{Aim, HttpProbe},
-};
-use winconform_reports::{
-    Level, Verdict,
-    event::{Destination, Vantage},
-};
+use winconform_harness::{Answer, Budget, Check, Context, Explain, Failure, Use, blame::seconds};
+use winconform_reports::{Level, Verdict};
 
-use crate::{fixture::WIN_WEBSERVER, reachability::PAGE, trial::TRIAL};
+use super::own_page::own_page;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -43,15 +37,7 @@ async fn run(cx: Context) -> Answer {
     let (mut slowest, mut silent) = (None, Vec::new());
     for pod in &ready.pods {
         let Some(tail) = ready.logs.get(&pod.name) else { continue };
-        let probe = HttpProbe {
-            from: pod.clone(),
-            vantage: Vantage::WindowsPod,
-            aim: Aim::page(Destination::WindowsPodSameNode, &pod.ip, 80, Some(pod.node.clone())),
-            expect: PAGE,
-            connections: 1,
-            settle: Some(cx.budgets().inside(Budget::Datapath)),
-        };
-        let probed = cx.try_out(&[probe]).await;
+        let probed = cx.try_out(&[own_page(&cx, pod, 1)]).await;
         let Some(nonce) = probed.first().filter(|one| one.cell.answered > 0).map(|one| one.nonce.clone()) else {
             let found = probed.first().and_then(|one| one.cell.example.as_deref()).unwrap_or("it was not asked");
             return Ok(Verdict::Undetermined(format!(

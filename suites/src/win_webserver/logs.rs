@@ -3,17 +3,11 @@
 use std::time::Duration;
 
 use futures::future::join_all;
-use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Trouble, Use,
-    probe::{Aim, HttpProbe, PodRef},
-    run::LogTail,
-};
-use winconform_reports::{
-    Level, Verdict,
-    event::{Destination, Observation, Vantage},
-};
+use winconform_harness::{Answer, Budget, Check, Context, Explain, Failure, Trouble, Use, probe::PodRef, run::LogTail};
+use winconform_reports::{Verdict, event::Observation};
 
-use crate::{fixture::WIN_WEBSERVER, reachability::PAGE};
+use super::own_page::own_page;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -22,16 +16,8 @@ pub(super) const CHECK: Check = Check {
     statement: "D6",
     passing: "The line that the guide's server writes when it listens came back as the pod's log.",
     silent_on: "Whether later lines arrive in time.",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(600),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
         failures: &[Failure {
@@ -41,6 +27,7 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl logs --selector app=win-webserver"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 const LINE: &str = "Listening at http://*:80/";
@@ -73,15 +60,7 @@ async fn run(cx: Context) -> Answer {
 
 /// A server that answers has written its line: what lost it is the node's. One that does not may never have begun.
 async fn blame_node(cx: &Context, pod: &PodRef) {
-    let probe = HttpProbe {
-        from: pod.clone(),
-        vantage: Vantage::WindowsPod,
-        aim: Aim::page(Destination::WindowsPodSameNode, &pod.ip, 80, Some(pod.node.clone())),
-        expect: PAGE,
-        connections: 1,
-        settle: Some(cx.budgets().inside(Budget::Datapath)),
-    };
-    if cx.try_out(&[probe]).await.iter().any(|probed| probed.cell.answered > 0) {
+    if cx.try_out(&[own_page(cx, pod, 1)]).await.iter().any(|probed| probed.cell.answered > 0) {
         cx.observe(Observation::Node {
             node: pod.node.clone(),
             what: "the log of a container that answers".to_owned(),

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use winconform_harness::{Answer, Check, Claims, Context, Explain, Failure, Need, Scope, Use};
-use winconform_reports::{Level, Verdict};
+use winconform_harness::{Answer, Check, Context, Explain, Failure, Use};
+use winconform_reports::Verdict;
 
-use crate::fixture::WIN_WEBSERVER;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -14,16 +14,8 @@ pub(super) const CHECK: Check = Check {
     statement: "D2",
     passing: "Each phase of the pods' start came within its budget, and they run on the target's nodes.",
     silent_on: "Whether the server answers: Windows pods without a readiness probe are Ready before they listen.",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
     uses: &[Use::settled(&WIN_WEBSERVER)],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(60),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &[
             "https://kubernetes.io/docs/concepts/windows/user-guide/",
@@ -46,6 +38,7 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl get pods --selector app=win-webserver --watch", "kubectl describe pod POD"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 async fn run(cx: Context) -> Answer {

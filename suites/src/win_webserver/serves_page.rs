@@ -6,15 +6,13 @@
 use std::time::Duration;
 
 use winconform_harness::{
-    Answer, Budget, Check, Claims, Context, Explain, Failure, Need, Scope, Use,
-    probe::{Aim, HttpProbe, Outcome, Probed, judge},
+    Answer, Check, Context, Explain, Failure, Use,
+    probe::{Outcome, Probed, judge},
 };
-use winconform_reports::{
-    Level, Verdict, VerdictKind,
-    event::{Destination, Vantage},
-};
+use winconform_reports::{Verdict, VerdictKind};
 
-use crate::{fixture::WIN_WEBSERVER, reachability::PAGE};
+use super::own_page::own_page;
+use crate::{fixture::WIN_WEBSERVER, trial::TRIAL};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -23,16 +21,8 @@ pub(super) const CHECK: Check = Check {
     statement: "D4",
     passing: "Each pod answered with the page on its own IP, and the caller count grew with each answer.",
     silent_on: "Whether anyone else reaches it: suite `reachability` asks that.",
-    level: Level::Core,
-    scope: Scope::Target,
-    needs: &[Need::OpenNode],
     uses: &[Use::ready(&WIN_WEBSERVER)],
-    creates: &[],
-    claims: Claims::NONE,
     budget: Duration::from_secs(300),
-    disruptive: false,
-    asks: &[],
-    looks_at: &[],
     explain: Explain {
         sources: &["https://kubernetes.io/docs/concepts/windows/user-guide/"],
         failures: &[Failure {
@@ -42,20 +32,12 @@ pub(super) const CHECK: Check = Check {
         by_hand: &["kubectl exec POD -- curl.exe -s http://POD_IP/"],
     },
     run: |cx| Box::pin(run(cx)),
+    ..TRIAL
 };
 
 async fn run(cx: Context) -> Answer {
     let ready = cx.ready(&WIN_WEBSERVER)?;
-    let probes = (ready.pods.iter())
-        .map(|pod| HttpProbe {
-            from: pod.clone(),
-            vantage: Vantage::WindowsPod,
-            aim: Aim::page(Destination::WindowsPodSameNode, &pod.ip, 80, Some(pod.node.clone())),
-            expect: PAGE,
-            connections: 3,
-            settle: Some(cx.budgets().inside(Budget::Datapath)),
-        })
-        .collect();
+    let probes = (ready.pods.iter()).map(|pod| own_page(&cx, pod, 3)).collect();
     let probed = cx.probe(probes).await;
     let verdict = judge(&probed, "each pod must serve its page");
     if verdict.kind() != VerdictKind::Passed {

@@ -20,6 +20,7 @@ use super::{
     },
     flow::{Flow, Happening, Subject},
     scope::{Memory, Scope, Slot},
+    select::PodSelector,
 };
 use crate::{
     clock::Clock,
@@ -309,55 +310,32 @@ impl FaultBoard {
         let line = argv.join(" ");
         let first = Sequence::of(argv).map(|sequence| sequence.first);
         let fits = |effect: &CommandEffect| effect.selects(&line) || first.is_some_and(|first| effect.selects(first));
-        let mut found = None;
-        self.ask(|effect, scope, mark| {
-            if let Effect::Command(effect) = effect
-                && found.is_none()
-                && effect.programs.is_none()
-                && fits(effect)
-                && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, || Subject::of_pod(pod))
-            {
-                found = Some(((**effect).clone(), mark));
-            }
-        });
-        found
+        self.first_in(pod, |effect| match effect {
+            Effect::Command(effect) if effect.programs.is_none() && fits(effect) => Some((&**effect, &effect.pods)),
+            _ => None,
+        })
     }
 
     /// What goes wrong with a program in `pod`, whoever starts it, by its name and arguments. It counts as applied when
     /// that is said.
     #[must_use]
     pub fn program(&self, pod: &PodFacts, line: &str) -> Option<(CommandEffect, Mark)> {
-        let mut found = None;
-        self.ask(|effect, scope, mark| {
-            if let Effect::Command(effect) = effect
-                && found.is_none()
-                && effect.programs.as_ref().is_some_and(|programs| programs.matches(line))
-                && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, || Subject::of_pod(pod))
-            {
-                found = Some(((**effect).clone(), mark));
-            }
-        });
-        found
+        let fits = |effect: &CommandEffect| effect.programs.as_ref().is_some_and(|programs| programs.matches(line));
+        self.first_in(pod, |effect| match effect {
+            Effect::Command(effect) if fits(effect) => Some((&**effect, &effect.pods)),
+            _ => None,
+        })
     }
 
     /// What becomes of a line that a container of `pod` writes, if it is not just kept. It counts as applied when that
     /// is said.
     #[must_use]
     pub fn log(&self, pod: &PodFacts, line: &str) -> Option<(LogEffect, Mark)> {
-        let mut found = None;
-        self.ask(|effect, scope, mark| {
-            if let Effect::Log(effect) = effect
-                && found.is_none()
-                && effect.lines.as_ref().is_none_or(|lines| lines.matches(line))
-                && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, || Subject::of_pod(pod))
-            {
-                found = Some(((**effect).clone(), mark));
-            }
-        });
-        found
+        let fits = |effect: &LogEffect| effect.lines.as_ref().is_none_or(|lines| lines.matches(line));
+        self.first_in(pod, |effect| match effect {
+            Effect::Log(effect) if fits(effect) => Some((&**effect, &effect.pods)),
+            _ => None,
+        })
     }
 
     /// The objects that faults in force want in the cluster, each with the effect that brings it.
@@ -381,32 +359,36 @@ impl FaultBoard {
     /// What is wrong with whom a container is, of these outcomes, if anything. It counts as applied when that is said.
     #[must_use]
     pub fn identity(&self, who: &Who<'_>, outcomes: &[Identity]) -> Option<(IdentityEffect, Mark)> {
-        let mut found = None;
-        self.ask(|effect, scope, mark| {
-            if let Effect::Identity(effect) = effect
-                && found.is_none()
-                && outcomes.contains(&effect.outcome)
-                && effect.is_about(who)
-                && scope.pod(Slot::Subject, &effect.pods, who.pod)
-                && scope.bites(&effect.when, || Subject::of_pod(who.pod))
-            {
-                found = Some(((**effect).clone(), mark));
-            }
-        });
-        found
+        let fits = |effect: &IdentityEffect| outcomes.contains(&effect.outcome) && effect.is_about(who);
+        self.first_in(who.pod, |effect| match effect {
+            Effect::Identity(effect) if fits(effect) => Some((&**effect, &effect.pods)),
+            _ => None,
+        })
     }
 
     /// What `pod`'s containers are held to instead of their limits, if anything. It counts as applied when that is said.
     #[must_use]
     pub fn limits(&self, pod: &PodFacts) -> Option<(LimitsEffect, Mark)> {
+        self.first_in(pod, |effect| match effect {
+            Effect::Limits(effect) => Some((&**effect, &effect.pods)),
+            _ => None,
+        })
+    }
+
+    /// The first of the effects that `of` picks, each with the pods that it is about, which selects `pod` and bites now.
+    fn first_in<E: Clone>(
+        &self,
+        pod: &PodFacts,
+        of: impl Fn(&Effect) -> Option<(&E, &PodSelector)>,
+    ) -> Option<(E, Mark)> {
         let mut found = None;
         self.ask(|effect, scope, mark| {
-            if let Effect::Limits(effect) = effect
-                && found.is_none()
-                && scope.pod(Slot::Subject, &effect.pods, pod)
-                && scope.bites(&effect.when, || Subject::of_pod(pod))
+            if found.is_none()
+                && let Some((picked, pods)) = of(effect)
+                && scope.pod(Slot::Subject, pods, pod)
+                && scope.bites(effect.when(), || Subject::of_pod(pod))
             {
-                found = Some(((**effect).clone(), mark));
+                found = Some((picked.clone(), mark));
             }
         });
         found
