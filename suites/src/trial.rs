@@ -63,6 +63,12 @@ pub(crate) fn exactly<const N: usize>(objects: Vec<Object>) -> Result<[Object; N
     objects.try_into().map_err(|_all| Trouble::Unexpected(format!("the manifest has {count} objects, not {N}")))
 }
 
+/// The pods of an object that a check needs for its question did not start: other checks judge that.
+pub(crate) fn not_up(object: &Object, trouble: &Trouble) -> Trouble {
+    let fixture = format!("{} {}", object.kind_name(), object.name());
+    Trouble::Fixture { fixture, reason: Chain(trouble).to_string() }
+}
+
 /// The Windows node that stands for all, where a question is not about a build.
 ///
 /// # Errors

@@ -78,11 +78,11 @@ fn without_backend(facts: &Facts<'_>, probes: &[Probe<'_>]) -> Vec<Finding> {
 ///
 /// From: Windows nodes that forward for strangers and not for their own pods (projectcalico/calico#7305).
 fn troubled(facts: &Facts<'_>, probes: &[Probe<'_>]) -> Vec<Finding> {
+    let sources: BTreeSet<&str> = probes.iter().filter_map(|probe| probe.cell.source_node.as_deref()).collect();
     let dead = patterns(facts, probes, is_dead).into_iter().map(|pattern| (pattern, true));
     let losing = patterns(facts, probes, |probe| probe.answer == Answer::Partial).into_iter();
     dead.chain(losing.map(|pattern| (pattern, false)))
         .map(|(Pattern { from, to, ways }, dead)| {
-            let sources: BTreeSet<&str> = probes.iter().filter_map(|probe| probe.cell.source_node.as_deref()).collect();
             // Where everybody who tried fails, it is the port's node; else whose end fewer nodes share.
             let port = from.nodes.len() >= sources.len() || to.nodes.len() <= from.nodes.len();
             let subject = if port { &to } else { &from };

@@ -16,7 +16,7 @@ use winconform_harness::{
 use winconform_manifests::{IIS_RESOURCES_APPLIED, Object};
 use winconform_reports::{Chain, Verdict, event::Observation};
 
-use crate::trial::{TRIAL, exactly, spec_of};
+use crate::trial::{TRIAL, exactly, not_up, spec_of};
 
 /// The registered check.
 pub(super) const CHECK: Check = Check {
@@ -126,6 +126,10 @@ async fn create(cx: &Context, pod: &Object) -> Result<Result<Object, Verdict>, T
     })
 }
 
+async fn ready(cx: &Context, pod: &Object) -> Result<PodRef, Trouble> {
+    cx.pod_ready(pod).await.map_err(|trouble| not_up(pod, &trouble))
+}
+
 /// What a program that asked for memory said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
@@ -179,7 +183,7 @@ async fn memory(cx: &Context, node: &NodeFacts) -> Answer {
             return Ok(verdict);
         }
     }
-    let (limited, free) = join!(cx.pod_ready(&limited), cx.pod_ready(&free));
+    let (limited, free) = join!(ready(cx, &limited), ready(cx, &free));
     let (limited, free) = (limited?, free?);
     let of_limited = async { Ok::<_, Trouble>((ask(cx, &limited, FITS).await?, ask(cx, &limited, TOO_MUCH).await?)) };
     let (of_limited, of_free) = join!(of_limited, ask(cx, &free, TOO_MUCH));
@@ -245,7 +249,7 @@ async fn processors(cx: &Context, node: &NodeFacts) -> Answer {
     if let Err(verdict) = create(cx, &busy).await? {
         return Ok(verdict);
     }
-    let busy = cx.pod_ready(&busy).await?;
+    let busy = ready(cx, &busy).await?;
     let mut silent = Vec::new();
     for place in places {
         match sampled(cx, place, &busy).await? {

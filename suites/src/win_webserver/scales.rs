@@ -14,12 +14,12 @@ use winconform_harness::{
     wait::Look,
 };
 use winconform_manifests::{Kind, Object, WIN_WEBSERVER_SCALES};
-use winconform_reports::{Chain, Verdict, VerdictKind};
+use winconform_reports::{Verdict, VerdictKind};
 
 use super::traffic::{Round, Traffic};
 use crate::{
     fixture::WINDOWS_POD,
-    trial::{TRIAL, exactly},
+    trial::{TRIAL, exactly, not_up},
 };
 
 /// The registered check.
@@ -133,11 +133,6 @@ fn failed(when: &str, round: &Round) -> Verdict {
         VerdictKind::Undetermined => Verdict::Undetermined(text),
         _ => Verdict::Failed(text),
     }
-}
-
-/// The web server did not start: another check judges that.
-fn not_up(deployment: &Object, trouble: &Trouble) -> Trouble {
-    Trouble::Fixture { fixture: format!("deployment {}", deployment.name()), reason: Chain(trouble).to_string() }
 }
 
 fn service_ip(service: &Object) -> Result<String, Trouble> {
